@@ -1,0 +1,127 @@
+"""Errors as an interface: a code, a place, the source line, a help line, and a page for each code."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A span in a text file. `line` and `column` count from 1, `length` counts characters."""
+
+    file: str
+    line: int
+    column: int
+    length: int = 1
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One defect of a text: what is wrong, where, and what would mend it."""
+
+    code: str
+    message: str
+    place: Place | None = None
+    help: str | None = None
+
+    def render(self) -> str:
+        """The diagnostic as plain text: message, place, the source line with the span marked, help."""
+        lines = [f"error[{self.code}]: {self.message}"]
+        if self.place is not None:
+            number = str(self.place.line)
+            gutter = " " * len(number)
+            lines.append(f"{gutter}--> {self.place}")
+            if self.place.text:
+                text = self.place.text.replace("\t", " ")
+                start = self.place.column - 1
+                lines.append(f"{gutter} |")
+                lines.append(f"{number} | {text}")
+                marked = text[start : start + self.place.length] or " "
+                lines.append(f"{gutter} | {' ' * _width(text[:start])}{'^' * max(1, _width(marked))}")
+        if self.help:
+            lines.append(f"  = help: {self.help}")
+        return "\n".join(lines)
+
+
+class SanchaError(Exception):
+    """Input that cannot be worked with. The command line prints it and exits with status 2.
+
+    `where` is a `Place`, a path or a description of the place; `help` says what would mend it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        help: str | None = None,
+        code: str | None = None,
+        where: Place | Path | str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.help = help
+        self.code = code
+        self.where = where
+
+    def render(self) -> str:
+        if isinstance(self.where, Place):
+            return Diagnostic(self.code or "E0001", self.message, self.where, self.help).render()
+        lines = [f"error[{self.code}]: {self.message}" if self.code else f"error: {self.message}"]
+        if self.where is not None:
+            lines.append(f"  --> {self.where}")
+        if self.help:
+            lines.append(f"  = help: {self.help}")
+        return "\n".join(lines)
+
+
+class PackError(SanchaError):
+    """All defects of a pack, found in one pass."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(
+            sorted(
+                diagnostics,
+                key=lambda d: (d.place.file, d.place.line, d.place.column) if d.place else ("", 0, 0),
+            )
+        )
+        super().__init__("\n\n".join(d.render() for d in self.diagnostics))
+
+    def render(self) -> str:
+        count = len(self.diagnostics)
+        tail = "1 error" if count == 1 else f"{count} errors"
+        codes = ", ".join(sorted({d.code for d in self.diagnostics}))
+        return f"{self.message}\n\n{tail}; `sancha explain CODE` tells more about each of {codes}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A help line that names the nearest known words, or None where nothing is near."""
+    near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
+    if not near:
+        return None
+    return "did you mean " + " or ".join(f"`{n}`" for n in near) + "?"
+
+
+def explanation(code: str) -> str | None:
+    """The page of an error code as Markdown, or None where there is no such code."""
+    page = resources.files(__package__) / "pages" / f"{code.upper()}.md"
+    return page.read_text(encoding="utf-8") if page.is_file() else None
+
+
+def known_codes() -> list[str]:
+    """All error codes that have a page, in order."""
+    pages = resources.files(__package__) / "pages"
+    return sorted(p.name.removesuffix(".md") for p in pages.iterdir() if p.name.endswith(".md"))
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes on a terminal: CJK characters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)

@@ -1,0 +1,63 @@
+"""The columns of a book: which Arrow type stands for which type of the vocabulary."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from sancha.engine.feel.types import Type
+from sancha.engine.policy.vocabulary import Vocabulary
+
+#: The root table: one row a loan file.
+LOANS = "loans"
+LOAN_ID = "loan_id"
+#: The number of an item within its loan file: 1, 2, …
+ITEM = "item"
+#: What the name of a reference table begins with, as in `reference/staff`.
+REFERENCE = "reference/"
+
+_ARROW: dict[str, pa.DataType] = {
+    "text": pa.string(),
+    "one of": pa.string(),
+    "boolean": pa.bool_(),
+    "integer": pa.int64(),
+    "days": pa.int64(),
+    "money": pa.decimal128(18, 2),
+    "rate": pa.decimal128(18, 8),
+    "number": pa.decimal128(30, 8),
+    "date": pa.date32(),
+    "date-time": pa.timestamp("us"),
+}
+
+
+def arrow_type(t: Type) -> pa.DataType:
+    """The Arrow type of a fact or of a field: decimals for money, rates and numbers, never binary floats."""
+    if t.name == "list" and t.item is not None:
+        return pa.list_(arrow_type(t.item))
+    return _ARROW[t.name]
+
+
+def tables(vocabulary: Vocabulary) -> list[str]:
+    """The names of all tables a book of the vocabulary may have, the root table first."""
+    return [LOANS, *vocabulary.lists, *(REFERENCE + name for name in vocabulary.reference)]
+
+
+def table_schema(vocabulary: Vocabulary, table: str) -> pa.Schema:
+    """The columns of one table: `loans`, the name of a list, or `reference/NAME`; KeyError for any other.
+
+    The root table ends with one integer column a list, its number of items; a book may lack these.
+    """
+    if table == LOANS:
+        facts = [pa.field(name, arrow_type(fact.type)) for name, fact in vocabulary.facts.items()]
+        counts = [pa.field(name, pa.int64()) for name in vocabulary.lists]
+        return pa.schema([pa.field(LOAN_ID, pa.string(), nullable=False), *facts, *counts])
+    if table.startswith(REFERENCE):
+        fields = vocabulary.reference[table.removeprefix(REFERENCE)].fields
+        return pa.schema([pa.field(name, arrow_type(field.type)) for name, field in fields.items()])
+    keys = [pa.field(LOAN_ID, pa.string(), nullable=False), pa.field(ITEM, pa.int64(), nullable=False)]
+    fields = vocabulary.lists[table].fields
+    return pa.schema([*keys, *(pa.field(name, arrow_type(field.type)) for name, field in fields.items())])
+
+
+def file_of(table: str) -> str:
+    """The path of a table within the folder of its book."""
+    return f"{table}.parquet"

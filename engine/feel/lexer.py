@@ -1,0 +1,106 @@
+"""Text to tokens. One pass, offsets kept; a character that cannot begin a token is an error with its place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+KEYWORDS = frozenset(
+    "and or in if then else some every satisfies between true false null not for return".split()
+)
+#: Longer texts are a defect of the file, not a policy.
+MAX_LENGTH = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`kind` is number, text, name, keyword, temporal, operator or end. `value` is the text without quotes."""
+
+    kind: str
+    value: str
+    start: int
+    end: int
+
+
+class FeelSyntaxError(Exception):
+    """A text that is not FEEL; `span` is the place, `code` the error code."""
+
+    def __init__(self, code: str, message: str, span: tuple[int, int], help: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.span, self.help = code, message, span, help
+
+
+_TOKEN = re.compile(
+    r"""
+    (?P<space>\s+|//[^\n]*|/\*.*?\*/)
+  | (?P<number>(?:\d+(?:\.(?!\.)\d+)?|\.\d+)(?:[eE][+-]?\d+)?)
+  | (?P<temporal>@\s*"(?:[^"\\]|\\.)*")
+  | (?P<text>"(?:[^"\\]|\\.)*")
+  | (?P<name>[^\W\d]\w*)
+  | (?P<operator>\*\*|<=|>=|!=|\.\.|[-+*/<>=()\[\],.:?])
+    """,
+    re.X | re.S,
+)
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{6}|.)", re.S)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "'": "'"}
+_FOREIGN = {
+    "；": ";", "，": ",", "（": "(", "）": ")", "“": '"', "”": '"', "＝": "=", "＜": "<", "＞": ">", "：": ":",
+    "≥": ">=", "≤": "<=", "≠": "!=",
+}  # fmt: skip
+
+
+def tokens(text: str) -> list[Token]:
+    """The tokens of a text, closed by one of kind `end`. Raises FeelSyntaxError."""
+    if len(text) > MAX_LENGTH:
+        raise FeelSyntaxError("E0104", f"an expression of {len(text)} characters is too long", (0, 1))
+    out: list[Token] = []
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise _stray(text, at)
+        kind = str(match.lastgroup)
+        if kind == "space":
+            at = match.end()
+            continue
+        value = match[0]
+        if kind == "text":
+            value = _unescape(value[1:-1], match.start() + 1)
+        elif kind == "temporal":
+            value = value[value.index('"') + 1 : -1]
+        elif kind == "name" and value in KEYWORDS:
+            kind = "keyword"
+        elif kind == "number" and len(value) > 400:
+            raise FeelSyntaxError("E0104", "a number of more than 400 characters is too long", match.span())
+        out.append(Token(kind, value, match.start(), match.end()))
+        at = match.end()
+    out.append(Token("end", "", len(text), len(text)))
+    return out
+
+
+def _stray(text: str, at: int) -> FeelSyntaxError:
+    char = text[at]
+    if char in _FOREIGN:
+        return FeelSyntaxError(
+            "E0101", f"unexpected character `{char}`", (at, at + 1), f"write `{_FOREIGN[char]}` instead"
+        )
+    if char == '"' or text.startswith('@"', at):
+        return FeelSyntaxError("E0103", "a text that is not closed", (at, len(text)), 'close it with `"`')
+    if text.startswith("/*", at):
+        return FeelSyntaxError("E0103", "a comment that is not closed", (at, len(text)), "close it with `*/`")
+    help = "a text is written in double quotes" if char == "'" else None
+    return FeelSyntaxError("E0101", f"unexpected character `{char}`", (at, at + 1), help)
+
+
+def _unescape(text: str, start: int) -> str:
+    def one(match: re.Match[str]) -> str:
+        body = match[1]
+        if body in _ESCAPES:
+            return _ESCAPES[body]
+        if len(body) > 1 and int(body[1:], 16) <= 0x10FFFF:
+            return chr(int(body[1:], 16))
+        raise FeelSyntaxError(
+            "E0103", f"unknown escape `\\{body}` in a text", (start + match.start(), start + match.end())
+        )
+
+    return _ESCAPE.sub(one, text)
