@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from pathlib import Path
 
 from sancha.engine.diagnostics import SanchaError, did_you_mean
@@ -19,6 +19,7 @@ Reference = dict[str, list[Item]]
 
 #: Digits after the point, and digits in all, of the types that are kept as decimals.
 DECIMALS = {"money": (2, 18), "rate": (8, 18), "number": (8, 30)}
+_WIDE = Context(prec=60)
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?")
@@ -29,7 +30,8 @@ class LoanFile:
     """One loan file. A fact, a field or a list that is None is missing; an empty list is known to be empty.
 
     `facts` holds every fact of the vocabulary by its full name (`application.amount`): str, bool, int,
-    Decimal, datetime.date or datetime.datetime. An item of a list is a dict of its fields and its number, `item`.
+    Decimal, datetime.date or datetime.datetime. An item of a list is a dict of its fields and of its number,
+    `item`.
     """
 
     id: str
@@ -67,8 +69,8 @@ def loan_file_from_json(
 ) -> tuple[LoanFile, Reference, dt.date | None]:
     """The loan file, the reference lists it carries and the day of the book, from parsed JSON.
 
-    Parse with `json.loads(text, parse_float=Decimal)`: a binary float is refused. A key that the vocabulary lacks,
-    or a value that its type does not take, is a SanchaError whose `where` is the path (`visits[2].date`).
+    Parse with `json.loads(text, parse_float=Decimal)`: a binary float is refused. Raises SanchaError, with
+    the path (`visits[2].date`), for a key that the vocabulary lacks or a value that its type does not take.
     """
     if not isinstance(mapping, Mapping):
         raise SanchaError("a loan file is an object of groups and lists", where="the whole text")
@@ -112,7 +114,7 @@ def to_json(
     reference: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
     as_of: dt.date | None = None,
 ) -> dict[str, object]:
-    """The loan file as plain JSON values, in the order of the vocabulary; `loan_file_from_json` reads it back.
+    """The loan file as plain JSON values in the order of the vocabulary; `loan_file_from_json` reads it back.
 
     What is missing is left out. Decimals become text, for a JSON number is a binary float to most readers.
     """
@@ -168,7 +170,8 @@ def _items(name: str, value: object, definition: ListDef, *, numbered: bool) -> 
                 raise SanchaError(
                     f"the items of `{name}` have no field `{key}`",
                     where=f"{place}.{key}",
-                    help=did_you_mean(str(key), definition.fields) or f"known: {', '.join(definition.fields)}",
+                    help=did_you_mean(str(key), definition.fields)
+                    or f"known: {', '.join(definition.fields)}",
                 )
             item[key] = _value(field, definition.fields[key].type, f"{place}.{key}")
         if numbered:
@@ -183,7 +186,9 @@ def _value(value: object, t: Type, path: str) -> object:
     try:
         return read_value(value, t)
     except _Unreadable as e:
-        raise SanchaError(f"`{path}` is {_shown(value)}; expected {e.expected}", where=path, help=e.help) from e
+        raise SanchaError(
+            f"`{path}` is {_shown(value)}; expected {e.expected}", where=path, help=e.help
+        ) from e
 
 
 def read_value(value: object, t: Type) -> object:
@@ -224,12 +229,14 @@ def _decimal(value: object, t: Type) -> Decimal:
     try:
         number = Decimal(value)
     except InvalidOperation:
-        raise _Unreadable(f"{t}: a number", "write digits with a point, without separators or units") from None
+        raise _Unreadable(
+            f"{t}: a number", "write digits with a point, without separators or units"
+        ) from None
     if not number.is_finite():
         raise _Unreadable(f"{t}: a finite number")
     if number.adjusted() + 1 > digits - places:
         raise _Unreadable(f"{t}: at most {digits - places} digits before the point")
-    rounded = number.quantize(Decimal(1).scaleb(-places))
+    rounded = number.quantize(Decimal(1).scaleb(-places), context=_WIDE)
     if rounded != number:
         raise _Unreadable(f"{t}: at most {places} digits after the point")
     return rounded
@@ -270,18 +277,3 @@ def _plain_item(item: Mapping[str, object], definition: ListDef) -> dict[str, ob
 def _shown(value: object) -> str:
     text = f"{value:f}" if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False, default=str)
     return f"`{text if len(text) <= 60 else text[:57] + '…'}`"
-
-
-def group_items(rows: Iterator[Item], key: str) -> Iterator[tuple[str, list[Item]]]:
-    """Rows that come ordered by `key`, as runs: the key (taken out of the rows) and its rows."""
-    current: str | None = None
-    run: list[Item] = []
-    for row in rows:
-        owner = str(row.pop(key))
-        if owner != current:
-            if current is not None:
-                yield current, run
-            current, run = owner, []
-        run.append(row)
-    if current is not None:
-        yield current, run

@@ -1,0 +1,675 @@
+"""Books: folders of Parquet tables, written whole or not at all, and checked when they are opened."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from sancha.engine.book.loan_file import (
+    Item,
+    LoanFile,
+    Reference,
+    load_loan_file,
+    loan_file_from_json,
+    to_json,
+)
+from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE, file_of, table_schema, tables
+from sancha.engine.diagnostics import SanchaError, did_you_mean
+from sancha.engine.policy.vocabulary import Field, Vocabulary
+
+__all__ = [
+    "Book",
+    "BookWriter",
+    "Item",
+    "LoanFile",
+    "Reference",
+    "iter_files",
+    "load_loan_file",
+    "loan_file_from_json",
+    "open_book",
+    "read_file",
+    "read_reference",
+    "to_json",
+    "write_book",
+]
+
+FORMAT = 1
+BOOK_FILE = "book.json"
+#: Rows of a Parquet row group. Groups are cut at exactly this size: the bytes do not depend on the chunks.
+ROW_GROUP = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A book on disk. `tables` maps the tables it has (`loans`, `visits`, `reference/staff`) to files."""
+
+    path: Path
+    vocabulary: str
+    as_of: dt.date
+    loans: int
+    digest: str
+    synthetic: bool
+    source: str
+    tables: dict[str, Path]
+    rows: dict[str, int]
+
+
+def write_book(
+    folder: Path,
+    vocabulary: Vocabulary,
+    tables: Mapping[str, pa.Table],
+    *,
+    as_of: dt.date,
+    synthetic: bool,
+    source: str,
+) -> Book:
+    """Write a book that fits in memory. Rows are sorted by loan id and item; see `BookWriter` for the rest.
+
+    Where the root table lacks the numbers of items of the lists, they are counted: a list whose table is
+    given is known for every file (0 where it has no row), a list whose table is absent is missing for all.
+    """
+    if LOANS not in tables:
+        raise SanchaError("a book needs the table `loans`", where=folder)
+    loans = _with_counts(tables[LOANS], tables, vocabulary)
+    with BookWriter(folder, vocabulary, as_of=as_of, synthetic=synthetic, source=source) as writer:
+        for name, table in {**tables, LOANS: loans}.items():
+            keys = [k for k in (LOAN_ID, ITEM) if k in table.column_names and not name.startswith(REFERENCE)]
+            writer.append(name, table.sort_by([(k, "ascending") for k in keys]) if keys else table)
+    return writer.book
+
+
+class BookWriter:
+    """Writes a book chunk by chunk in flat memory; `.book` is there when the `with` block has ended well.
+
+    Everything goes to a folder beside the final one, which takes its name at the end; after an error or an
+    interruption nothing is left. The same rows give the same bytes, however they are cut into chunks.
+    Chunks of a table must come in order of loan id (and item).
+    """
+
+    book: Book
+
+    def __init__(
+        self, folder: Path, vocabulary: Vocabulary, *, as_of: dt.date, synthetic: bool, source: str
+    ) -> None:
+        self._target = folder
+        self._vocabulary = vocabulary
+        self._as_of = as_of
+        self._synthetic = synthetic
+        self._source = source
+        self._writers: dict[str, _TableWriter] = {}
+
+    def __enter__(self) -> Self:
+        target = self._target
+        if (
+            target.exists()
+            and not (target / BOOK_FILE).is_file()
+            and (target.is_file() or any(target.iterdir()))
+        ):
+            raise SanchaError(
+                f"`{target.name}` is there already and is not a book",
+                where=target,
+                help="name another folder, or empty this one",
+            )
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._folder = Path(
+                tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+            )
+        except OSError as e:
+            raise SanchaError(f"cannot write the book: {e.strerror}", where=target) from e
+        self._folder.chmod(0o755)
+        return self
+
+    def append(self, table: str, rows: pa.Table) -> None:
+        """Append rows to a table of the vocabulary. SanchaError if they do not fit it."""
+        writer = self._writers.get(table)
+        if writer is None:
+            if table not in tables(self._vocabulary):
+                known = tables(self._vocabulary)
+                raise SanchaError(
+                    f"the vocabulary has no table `{table}`",
+                    where=self._target,
+                    help=did_you_mean(table, known),
+                )
+            schema = table_schema(self._vocabulary, table)
+            if table == LOANS:
+                counts = [n for n in self._vocabulary.lists if n not in rows.column_names]
+                schema = pa.schema([field for field in schema if field.name not in counts])
+            writer = self._start(table, schema)
+        writer.append(_conform(rows, writer.schema, table, self._vocabulary, self._target))
+
+    def add_table(self, name: str, rows: pa.Table) -> None:
+        """Append rows to a Parquet file beside the tables of the vocabulary, such as `rejects`."""
+        writer = self._writers.get(name) or self._start(name, rows.schema)
+        writer.append(rows)
+
+    def add_json(self, name: str, value: object) -> None:
+        """Put a JSON file (`faults.json`) into the folder of the book."""
+        text = json.dumps(value, ensure_ascii=False, indent=1)
+        (self._folder / name).write_text(text + "\n", encoding="utf-8")
+
+    def _start(self, name: str, schema: pa.Schema) -> _TableWriter:
+        path = self._folder / file_of(name)
+        path.parent.mkdir(exist_ok=True)
+        writer = self._writers[name] = _TableWriter(path, schema)
+        return writer
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            for writer in self._writers.values():
+                writer.close(complete=error is None)
+            if error is None:
+                self.book = self._finish()
+        except OSError as e:
+            error = e
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise SanchaError(
+                f"cannot write the book: {error.strerror or error}",
+                where=self._target,
+                help="nothing was left behind",
+            ) from error
+
+    def _finish(self) -> Book:
+        rows = {name: writer.rows for name, writer in self._writers.items()}
+        if LOANS not in rows:
+            raise SanchaError("a book needs the table `loans`", where=self._target)
+        if rows[LOANS] == 0:
+            raise SanchaError("the book would be empty: there is no loan file", where=self._target)
+        known = tables(self._vocabulary)
+        digest = digest_of(self._folder)
+        header = {
+            "format": FORMAT,
+            "vocabulary": self._vocabulary.name,
+            "as_of": self._as_of.isoformat(),
+            "synthetic": self._synthetic,
+            "loans": rows[LOANS],
+            "tables": {name: rows[name] for name in known if name in rows},
+            "digest": digest,
+            "source": self._source,
+        }
+        self.add_json(BOOK_FILE, header)
+        _replace(self._folder, self._target)
+        return _book(self._target, header)
+
+
+class _TableWriter:
+    """One Parquet file, in row groups of exactly ROW_GROUP rows."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.rows = 0
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = 0
+        self._last: tuple[object, object] | None = None
+        self._file = pq.ParquetWriter(path, schema, compression="zstd", compression_level=3, version="2.6")
+
+    def append(self, rows: pa.Table) -> None:
+        self._check_order(rows)
+        self.rows += rows.num_rows
+        self._waiting.append(rows)
+        self._waiting_rows += rows.num_rows
+        if self._waiting_rows >= ROW_GROUP:
+            self._flush(whole=False)
+
+    def close(self, *, complete: bool) -> None:
+        if complete and self._waiting_rows:
+            self._flush(whole=True)
+        self._file.close()
+
+    def _flush(self, *, whole: bool) -> None:
+        table = pa.concat_tables(self._waiting)
+        while table.num_rows >= ROW_GROUP or (whole and table.num_rows):
+            self._file.write_table(table.slice(0, ROW_GROUP).combine_chunks(), row_group_size=ROW_GROUP)
+            table = table.slice(ROW_GROUP)
+        self._waiting, self._waiting_rows = [table], table.num_rows
+
+    def _check_order(self, rows: pa.Table) -> None:
+        if LOAN_ID not in rows.column_names or not rows.num_rows:
+            return
+        ids = rows[LOAN_ID].combine_chunks()
+        items = rows[ITEM].combine_chunks() if ITEM in rows.column_names else None
+        first = (ids[0].as_py(), items[0].as_py() if items is not None else 0)
+        before = pc.less(ids[:-1], ids[1:])
+        if items is not None:
+            same = pc.and_(pc.equal(ids[:-1], ids[1:]), pc.less(items[:-1], items[1:]))
+            before = pc.or_(before, same)
+        if (self._last is not None and first <= self._last) or not pc.all(before, min_count=0).as_py():
+            raise SanchaError(
+                "the rows are not in order of loan id and item, or a loan id comes twice",
+                help="sort the rows; each loan id stands once in `loans`, each item number once in its file",
+            )
+        self._last = (ids[-1].as_py(), items[-1].as_py() if items is not None else 0)
+
+
+def open_book(folder: Path, vocabulary: Vocabulary, *, verify: bool = False) -> Book:
+    """Open a book and check it against the vocabulary: its files, columns and types, loan ids and parents.
+
+    The checks take seconds for a million loans. `verify` also reads every byte against the recorded digest.
+    Raises SanchaError for whatever is wrong, with the file or the loan ids.
+    """
+    header = _header(folder)
+    book = _book(folder, header)
+    for name in header["tables"]:
+        if name not in tables(vocabulary):
+            raise SanchaError(
+                f"the book has a table `{name}` that the vocabulary “{vocabulary.name}” lacks",
+                where=folder / BOOK_FILE,
+                help=did_you_mean(name, tables(vocabulary)) or f"the book was made for “{book.vocabulary}”",
+            )
+    if LOANS not in book.tables:
+        raise SanchaError("the book has no table `loans`", where=folder / BOOK_FILE)
+    schemas = {name: _check_file(book, name, vocabulary) for name in book.tables}
+    if book.rows[LOANS] == 0:
+        raise SanchaError("the book is empty: `loans` has no row", where=book.tables[LOANS])
+    if verify and digest_of(folder) != book.digest:
+        raise SanchaError(
+            "the book is not the one that was written: its digest differs",
+            where=folder,
+            help="a file was changed or damaged; make the book again",
+        )
+    with duckdb.connect() as connection:
+        _check_rows(connection, book, vocabulary, schemas)
+    return book
+
+
+def read_file(book: Book, vocabulary: Vocabulary, loan_id: str) -> LoanFile:
+    """One loan file by its id; SanchaError with the nearest ids if the book has none of that name."""
+    with duckdb.connect() as connection:
+        for file in _files(connection, book, vocabulary, loan_id, loan_id):
+            return file
+        near = connection.execute(
+            f"SELECT {LOAN_ID} FROM read_parquet($path) ORDER BY levenshtein({LOAN_ID}, $id), 1 LIMIT 3",
+            {"path": str(book.tables[LOANS]), "id": loan_id},
+        ).fetchall()
+    raise SanchaError(
+        f"the book has no loan file `{loan_id}`",
+        where=book.path,
+        help="the nearest are " + ", ".join(f"`{row[0]}`" for row in near),
+    )
+
+
+def iter_files(book: Book, vocabulary: Vocabulary, *, batch: int = 2_000) -> Iterator[LoanFile]:
+    """All loan files in order of their ids, `batch` of them in memory at a time."""
+    with duckdb.connect() as connection:
+        bounds = connection.execute(
+            f"""SELECT min({LOAN_ID}), max({LOAN_ID}) FROM (
+                  SELECT {LOAN_ID}, (row_number() OVER (ORDER BY {LOAN_ID}) - 1) // $batch AS part
+                  FROM read_parquet($path)) GROUP BY part ORDER BY part""",
+            {"path": str(book.tables[LOANS]), "batch": batch},
+        ).fetchall()
+        for first, last in bounds:
+            yield from _files(connection, book, vocabulary, first, last)
+
+
+def read_reference(book: Book, vocabulary: Vocabulary) -> Reference:
+    """The reference lists that the book has, as rows of their fields, in the order of the file."""
+    return {
+        name: pq.read_table(book.tables[REFERENCE + name]).to_pylist()
+        for name in vocabulary.reference
+        if REFERENCE + name in book.tables
+    }
+
+
+def digest_of(folder: Path) -> str:
+    """SHA-256 over the sorted lines `<relative path> <sha256 of the file>` of all Parquet files of a book."""
+    lines = []
+    for path in folder.rglob("*.parquet"):
+        with path.open("rb") as file:
+            lines.append(
+                f"{path.relative_to(folder).as_posix()} {hashlib.file_digest(file, 'sha256').hexdigest()}\n"
+            )
+    return "sha256:" + hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def _replace(new: Path, target: Path) -> None:
+    """Give the folder `new` the name `target`; an older book of that name goes away last."""
+    if not target.exists():
+        new.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+    target.rename(old / target.name)
+    try:
+        new.rename(target)
+    except OSError:
+        (old / target.name).rename(target)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _with_counts(loans: pa.Table, given: Mapping[str, pa.Table], vocabulary: Vocabulary) -> pa.Table:
+    if LOAN_ID not in loans.column_names:
+        return loans
+    for name in vocabulary.lists:
+        if name in loans.column_names:
+            continue
+        if name not in given or LOAN_ID not in given[name].column_names:
+            loans = loans.append_column(name, pa.nulls(loans.num_rows, pa.int64()))
+            continue
+        found = pc.value_counts(given[name][LOAN_ID].combine_chunks())
+        where = pc.index_in(loans[LOAN_ID], value_set=found.field("values"))
+        counts = pc.fill_null(pc.take(found.field("counts"), where), 0)
+        loans = loans.append_column(name, pc.cast(counts, pa.int64()))
+    return loans
+
+
+def _fields(vocabulary: Vocabulary, table: str) -> Mapping[str, Field]:
+    if table == LOANS:
+        return vocabulary.facts
+    if table.startswith(REFERENCE):
+        return vocabulary.reference[table.removeprefix(REFERENCE)].fields
+    return vocabulary.lists[table].fields
+
+
+def _conform(rows: pa.Table, schema: pa.Schema, table: str, vocabulary: Vocabulary, where: Path) -> pa.Table:
+    """The rows with the columns of the schema in its order, or a SanchaError that names what does not fit."""
+    _check_columns(rows.schema, schema, table, where, vocabulary)
+    rows = rows.select(schema.names)
+    for key in (LOAN_ID, ITEM):
+        if key in schema.names and rows[key].null_count and not table.startswith(REFERENCE):
+            raise SanchaError(f"`{table}` has rows without `{key}`", where=where)
+    rows = rows.cast(schema)
+    for name, field in _fields(vocabulary, table).items():
+        if field.required and rows[name].null_count:
+            raise SanchaError(
+                f"`{name}` is required, and missing in {rows[name].null_count} rows", where=where
+            )
+        if field.type.name == "one of":
+            strange = set(pc.unique(rows[name]).to_pylist()) - set(field.type.values) - {None}
+            if strange:
+                raise _not_one_of(table, name, field, sorted(strange), where)
+    return rows
+
+
+def _check_columns(
+    found: pa.Schema, wanted: pa.Schema, table: str, where: Path, vocabulary: Vocabulary
+) -> None:
+    names = set(found.names)
+    if absent := [n for n in wanted.names if n not in names]:
+        raise SanchaError(
+            f"`{table}` lacks the column{'s' if len(absent) > 1 else ''} {_listed(absent)}",
+            where=where,
+            help=f"a book has one column a fact of the vocabulary “{vocabulary.name}”; where nothing is "
+            "known, fill it with nulls",
+        )
+    if strange := [n for n in found.names if n not in set(wanted.names)]:
+        raise SanchaError(
+            f"the vocabulary has no column{'s' if len(strange) > 1 else ''} {_listed(strange)} in `{table}`",
+            where=where,
+            help=did_you_mean(strange[0], wanted.names),
+        )
+    if twice := sorted(n for n in names if found.names.count(n) > 1):
+        raise SanchaError(f"`{table}` has the column {_listed(twice)} twice", where=where)
+    for field in wanted:
+        other = found.field(field.name).type
+        if not _same_type(other, field.type):
+            raise SanchaError(
+                f"the column `{field.name}` of `{table}` is {other}; expected {field.type}",
+                where=where,
+                help="docs/formats.md lists the column types of a book",
+            )
+
+
+def _same_type(found: pa.DataType, wanted: pa.DataType) -> bool:
+    if pa.types.is_dictionary(found):
+        return _same_type(found.value_type, wanted)
+    if pa.types.is_list(wanted):
+        return (pa.types.is_list(found) or pa.types.is_large_list(found)) and _same_type(
+            found.value_type, wanted.value_type
+        )
+    if pa.types.is_string(wanted):
+        return pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found)
+    return found == wanted
+
+
+def _header(folder: Path) -> dict[str, Any]:
+    path = folder / BOOK_FILE
+    if not folder.is_dir():
+        raise SanchaError(
+            "there is no such book", where=folder, help="`sancha synth` and `sancha import` make books"
+        )
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SanchaError(
+            f"the folder is not a book: it has no {BOOK_FILE}",
+            where=folder,
+            help="`sancha synth` and `sancha import` make books",
+        ) from None
+    except (OSError, ValueError) as e:
+        raise SanchaError(f"{BOOK_FILE} cannot be read: {e}", where=path, help="make the book again") from e
+    kinds = {
+        "format": int,
+        "vocabulary": str,
+        "as_of": str,
+        "synthetic": bool,
+        "loans": int,
+        "tables": dict,
+        "digest": str,
+        "source": str,
+    }
+    if not isinstance(header, dict):
+        raise SanchaError(f"{BOOK_FILE} is not an object", where=path, help="make the book again")
+    for key, kind in kinds.items():
+        if not isinstance(header.get(key), kind):
+            state = "lacks" if key not in header else "has a wrong value for"
+            raise SanchaError(f"{BOOK_FILE} {state} `{key}`", where=path, help="make the book again")
+    if header["format"] != FORMAT:
+        raise SanchaError(
+            f"the book has format {header['format']}; this version reads format {FORMAT}",
+            where=path,
+            help="make the book again with this version",
+        )
+    if not all(isinstance(n, int) for n in header["tables"].values()):
+        raise SanchaError(
+            f"{BOOK_FILE} has a wrong value for `tables`", where=path, help="make the book again"
+        )
+    try:
+        dt.date.fromisoformat(header["as_of"])
+    except ValueError:
+        raise SanchaError(
+            f"{BOOK_FILE} has `{header['as_of']}` as its day", where=path, help="write `as_of` as 2024-12-31"
+        ) from None
+    return header
+
+
+def _book(folder: Path, header: Mapping[str, Any]) -> Book:
+    rows = header["tables"]
+    return Book(
+        path=folder,
+        vocabulary=header["vocabulary"],
+        as_of=dt.date.fromisoformat(header["as_of"]),
+        loans=header["loans"],
+        digest=header["digest"],
+        synthetic=header["synthetic"],
+        source=header["source"],
+        tables={name: folder / file_of(name) for name in rows},
+        rows=dict(rows),
+    )
+
+
+def _check_file(book: Book, table: str, vocabulary: Vocabulary) -> pa.Schema:
+    """Check that the file of a table can be read and has the columns; return its columns."""
+    path = book.tables[table]
+    try:
+        with pq.ParquetFile(path) as file:
+            found, rows = file.schema_arrow, file.metadata.num_rows
+    except FileNotFoundError:
+        raise SanchaError(f"the book lacks the file of its table `{table}`", where=path) from None
+    except (OSError, pa.ArrowException) as e:
+        raise SanchaError(
+            f"the file of `{table}` cannot be read as Parquet; it looks truncated or damaged",
+            where=path,
+            help=f"make the book again ({str(e).splitlines()[0]})",
+        ) from e
+    wanted = table_schema(vocabulary, table)
+    if table == LOANS:
+        absent = [n for n in vocabulary.lists if n not in found.names]
+        wanted = pa.schema([field for field in wanted if field.name not in absent])
+    _check_columns(found, wanted, table, path, vocabulary)
+    if rows != book.rows[table] or (table == LOANS and rows != book.loans):
+        raise SanchaError(
+            f"`{table}` has {rows} rows, and {BOOK_FILE} says {book.rows[table]}",
+            where=path,
+            help="the file was replaced or damaged; make the book again",
+        )
+    return found
+
+
+def _check_rows(
+    connection: duckdb.DuckDBPyConnection,
+    book: Book,
+    vocabulary: Vocabulary,
+    schemas: Mapping[str, pa.Schema],
+) -> None:
+    for table, path in book.tables.items():
+        _check_values(connection, path, table, vocabulary)
+    loans = book.tables[LOANS]
+    connection.execute(f"CREATE VIEW loans AS SELECT * FROM read_parquet('{_quoted(loans)}')")
+    if _ids(connection, f"SELECT 'x' FROM loans WHERE {LOAN_ID} IS NULL LIMIT 1"):
+        raise SanchaError("`loans` has rows without a loan id", where=loans)
+    query = f"SELECT {LOAN_ID} FROM loans GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 3"
+    if twice := _ids(connection, query):
+        raise SanchaError(
+            f"loan ids come more than once in `loans`: {_listed(twice)}",
+            where=loans,
+            help="a loan file has one row; several loans under one contract need several ids",
+        )
+    for name in vocabulary.lists:
+        if name in book.tables:
+            _check_list(connection, book, name, counted=name in schemas[LOANS].names)
+
+
+def _check_list(connection: duckdb.DuckDBPyConnection, book: Book, name: str, *, counted: bool) -> None:
+    """Every item has a parent and a number, the numbers are 1, 2, …, and the parent counts its items well."""
+    path = book.tables[name]
+    count = f'loans."{name}"' if counted else "NULL"
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE owners AS
+            SELECT {LOAN_ID} AS owner, count(*) AS items, count({ITEM}) AS numbers, min({ITEM}) AS lowest,
+                   max({ITEM}) AS highest, sum({ITEM}) AS total
+            FROM read_parquet('{_quoted(path)}') GROUP BY 1"""
+    )
+    query = f"""SELECT coalesce(owner, '(none)') FROM owners ANTI JOIN loans ON owner = {LOAN_ID}
+                ORDER BY 1 LIMIT 3"""
+    if orphans := _ids(connection, query):
+        raise SanchaError(
+            f"`{name}` has rows of loan ids that are not in `loans`: {_listed(orphans)}",
+            where=path,
+            help="every item belongs to a loan file of the same book",
+        )
+    query = """SELECT owner FROM owners WHERE numbers < items OR lowest <> 1 OR highest <> items
+                OR total <> items * (items + 1) // 2 ORDER BY 1 LIMIT 3"""
+    if misnumbered := _ids(connection, query):
+        raise SanchaError(
+            f"the items of `{name}` are not numbered 1, 2, … in {_listed(misnumbered)}",
+            where=path,
+            help=f"`{ITEM}` counts the items within a loan file",
+        )
+    if counted:
+        query = f"""SELECT {LOAN_ID} FROM loans LEFT JOIN owners ON owner = {LOAN_ID}
+                    WHERE coalesce(items, 0) <> coalesce({count}, 0) ORDER BY 1 LIMIT 3"""
+        if miscounted := _ids(connection, query):
+            raise SanchaError(
+                f"the column `{name}` of `loans` does not tell the number of items in {_listed(miscounted)}",
+                where=path,
+                help="it is the number of items, or null where the list is missing",
+            )
+
+
+def _check_values(
+    connection: duckdb.DuckDBPyConnection, path: Path, table: str, vocabulary: Vocabulary
+) -> None:
+    """No value outside its enumeration, no required fact missing: one pass over those columns."""
+    fields = {n: f for n, f in _fields(vocabulary, table).items() if f.type.name == "one of" or f.required}
+    tests = []
+    for name, field in fields.items():
+        column = f'"{name}"'
+        values = ", ".join(f"'{v}'" for v in field.type.values)
+        outside = f"{column} NOT IN ({values})" if field.type.name == "one of" else "false"
+        tests.append(f"count(*) FILTER ({outside}), count(*) - count({column})")
+    if not tests:
+        return
+    row = connection.execute(f"SELECT {', '.join(tests)} FROM read_parquet('{_quoted(path)}')").fetchone()
+    assert row is not None
+    for (name, field), outside, absent in zip(fields.items(), row[::2], row[1::2], strict=True):
+        if outside:
+            values = ", ".join(f"'{v}'" for v in field.type.values)
+            query = f"""SELECT DISTINCT "{name}" FROM read_parquet('{_quoted(path)}')
+                        WHERE "{name}" NOT IN ({values}) ORDER BY 1 LIMIT 3"""
+            raise _not_one_of(table, name, field, _ids(connection, query), path)
+        if absent and field.required:
+            raise SanchaError(f"`{name}` is required, and missing in {absent} rows of `{table}`", where=path)
+
+
+def _not_one_of(table: str, name: str, field: Field, strange: list[str], where: Path) -> SanchaError:
+    return SanchaError(
+        f"the column `{name}` of `{table}` holds {_listed(strange)}, which the vocabulary does not name",
+        where=where,
+        help=did_you_mean(strange[0], field.type.values) or f"expected {field.type}",
+    )
+
+
+def _files(
+    connection: duckdb.DuckDBPyConnection, book: Book, vocabulary: Vocabulary, first: str, last: str
+) -> Iterator[LoanFile]:
+    """The loan files whose ids lie between two ids, both included."""
+
+    def rows(table: str, order: str) -> pa.Table:
+        query = f"SELECT * FROM read_parquet($path) WHERE {LOAN_ID} BETWEEN $first AND $last ORDER BY {order}"
+        values = {"path": str(book.tables[table]), "first": first, "last": last}
+        return connection.sql(query, params=values).to_arrow_table()
+
+    loans = rows(LOANS, LOAN_ID)
+    ids = loans[LOAN_ID].to_pylist()
+    lists: dict[str, dict[str, list[Item]]] = {}
+    for name in vocabulary.lists:
+        if name in book.tables:
+            lists[name] = _by_owner(rows(name, f"{LOAN_ID}, {ITEM}"))
+    columns = {name: loans[name].to_pylist() for name in loans.column_names}
+    facts = zip(*(columns[name] for name in vocabulary.facts), strict=True) if vocabulary.facts else iter(())
+    for position, (loan_id, values) in enumerate(zip(ids, facts, strict=True)):
+        items: dict[str, list[Item] | None] = {}
+        for name in vocabulary.lists:
+            known = name in columns and columns[name][position] is not None
+            there = name in lists and (known or name not in columns)
+            items[name] = lists.get(name, {}).get(loan_id, []) if known or there else None
+        yield LoanFile(loan_id, dict(zip(vocabulary.facts, values, strict=True)), items)
+
+
+def _by_owner(rows: pa.Table) -> dict[str, list[Item]]:
+    names = [n for n in rows.column_names if n != LOAN_ID]
+    owners: dict[str, list[Item]] = {}
+    values: Iterable[tuple[object, ...]] = zip(*(rows[n].to_pylist() for n in names), strict=True)
+    for owner, item in zip(rows[LOAN_ID].to_pylist(), values, strict=True):
+        owners.setdefault(owner, []).append(dict(zip(names, item, strict=True)))
+    return owners
+
+
+def _ids(connection: duckdb.DuckDBPyConnection, query: str) -> list[str]:
+    return [str(row[0]) for row in connection.execute(query).fetchall()]
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"`{n}`" for n in names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
