@@ -299,6 +299,35 @@ def _changed(value, change):  # type: ignore[no-untyped-def]
     return value
 
 
+def unique(node: Core, names: Iterator[str]) -> Core:
+    """The node with every `Comp` binding a name of its own, so that no loop can disturb another."""
+    return _unique(node, {}, names)
+
+
+def _unique(node, bound, names):  # type: ignore[no-untyped-def]
+    match node:
+        case Comp():
+            inner = {**bound, node.var: next(names)}
+            where = None if node.where is None else _unique(node.where, inner, names)
+            item = None if node.item is None else _unique(node.item, inner, names)
+            return Comp(_unique(node.source, bound, names), inner[node.var], where, item)
+        case Some():
+            comp = _unique(node.comp, bound, names)
+            return Some(node.type, comp, _unique(node.body, {**bound, node.comp.var: comp.var}, names))
+        case Field() | Element() | ListField() if node.var in bound:
+            return dataclasses.replace(node, var=bound[node.var])
+        case Core() | Source():
+            updates = {}
+            for field in dataclasses.fields(node):
+                value = getattr(node, field.name)
+                if isinstance(value, (Core, Comp, Source)):
+                    updates[field.name] = _unique(value, bound, names)
+                elif isinstance(value, tuple) and any(isinstance(v, (Core, Comp, Source)) for v in value):
+                    updates[field.name] = tuple(_unique(v, bound, names) for v in value)
+            return dataclasses.replace(node, **updates) if updates else node
+    return node
+
+
 def nullable(node: Core) -> bool:
     """Whether the node can be missing, judged from its form alone."""
     match node:
@@ -314,6 +343,8 @@ def nullable(node: Core) -> bool:
             return nullable(node.arg)
         case Op():
             return node.row.partial or any(map(nullable, node.args))
+        case If(condition=Is(arg=arg, truth=None)) if arg == node.otherwise:
+            return nullable(node.then)  # the first of two that is known
         case If():
             return any(map(nullable, (node.condition, node.then, node.otherwise)))
         case Let():

@@ -1,0 +1,945 @@
+"""A pack, read and checked: all its defects in one pass, or a typed policy."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from sancha.engine.diagnostics import Diagnostic, PackError, Place, SanchaError, did_you_mean
+from sancha.engine.feel import core as c
+from sancha.engine.feel import types as t
+from sancha.engine.feel.check import Callable_, Defect, Scope, check, check_cell, check_list, check_value
+from sancha.engine.feel.operators import INTEGRAL
+from sancha.engine.feel.temporal import parse_date, parse_date_time, parse_days
+from sancha.engine.policy import models
+from sancha.engine.policy.calendar import Calendar
+from sancha.engine.policy.source import Document, Key, parse_model, read_text, read_yaml
+from sancha.engine.policy.tables import Row, Table, input_name, overlaps
+from sancha.engine.policy.vocabulary import Vocabulary, vocabulary_of
+
+AS_OF = c.Var(t.DATE, "as_of", nullable=False)
+JUDGED_ON = c.Var(t.DATE, "judged_on")
+DUE = c.Var(t.DATE, "due")
+#: Decisions and tables without dates hold on every day.
+ALWAYS = models.Interval.model_validate({"from": date.min})
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A clause of the policy text: Markdown, in the languages of the file."""
+
+    id: str
+    title: str
+    text: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A dated value: `steps` are (first day, value, source), in order of the days."""
+
+    name: str
+    label: Mapping[str, str]
+    type: t.Type
+    steps: tuple[tuple[date, c.Const, Mapping[str, str]], ...]
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """What must follow an event: for each item of `comp` (None: the file), until `due`, `expect`."""
+
+    comp: c.Comp | None
+    start: c.Core
+    within: c.Core
+    working_days: bool
+    expect: c.Core
+
+
+@dataclass(frozen=True)
+class Version:
+    """A rule as it was in force from `valid_from` to `valid_until` (None: still)."""
+
+    valid_from: date
+    valid_until: date | None
+    applies: c.Core
+    require: c.Core | None
+    trigger: Trigger | None
+    clause: str
+    source: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Waiver:
+    id: str
+    rule: str
+    scope: c.Core
+    approver: str
+    level: int
+    valid_from: date
+    valid_until: date
+    compensating_control: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A typed rule. `judged` is a date; portfolio rules have `where`, `group` and `measure`."""
+
+    id: str
+    kind: str
+    title: Mapping[str, str]
+    stage: str
+    judged: c.Core
+    versions: tuple[Version, ...]
+    impact: str
+    hard_law: bool
+    signal: str | None
+    cause: str | None
+    clause: str
+    source: Mapping[str, str]
+    waivable_by: int | None
+    finding: Mapping[str, str]
+    recommend: Mapping[str, str]
+    place: Place
+    where: c.Core | None = None
+    group: c.Core | None = None
+    measure: c.Core | None = None
+
+
+@dataclass(frozen=True)
+class DecisionVersion:
+    """`value` for a literal decision; `table` and `inputs` for a table (no inputs: it is called with arguments)."""
+
+    valid_from: date
+    valid_until: date | None
+    value: c.Core | None = None
+    table: Table | None = None
+    inputs: tuple[c.Core, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A named decision or a table. `args` is true for tables that are called with arguments."""
+
+    name: str
+    title: Mapping[str, str]
+    outputs: tuple[tuple[str, t.Type], ...]
+    versions: tuple[DecisionVersion, ...]
+    called: bool
+    clause: str
+    source: Mapping[str, str]
+    place: Place
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A policy pack without defects."""
+
+    path: Path
+    name: str
+    version: str
+    title: Mapping[str, str]
+    notice: Mapping[str, str]
+    languages: tuple[str, ...]
+    currency: str
+    time_zone: str
+    branch: str
+    exposure: str
+    product: str | None
+    review_by: date | None
+    digest: str
+    vocabulary: Vocabulary
+    calendar: Calendar
+    parameters: Mapping[str, Parameter]
+    decisions: Mapping[str, Decision]
+    rules: Mapping[str, Rule]
+    waivers: tuple[Waiver, ...]
+    clauses: Mapping[str, Clause]
+    sources: Mapping[str, Mapping[str, str]]
+    causes: Mapping[str, Mapping[str, str]]
+    scope: Scope = field(repr=False)
+
+
+#: Folders of a pack that hold no rules.
+_NOT_RULES = ("parameters", "clauses", "files", "features")
+_FRAME = ("pack.yaml", "vocabulary.yaml", "calendar.yaml", "sources.yaml", "causes.yaml", "waivers.yaml")
+_CLAUSE = re.compile(r"^##\s+(\S+)\s*(.*)$", re.M)
+_SLOT = re.compile(r"\{([^{}]*)\}")
+
+
+def load_pack(path: Path) -> Pack:
+    """Reads and checks the pack in a folder. Raises PackError with all its defects."""
+    return _Loader(path).load()
+
+
+def pack_digest(path: Path) -> str:
+    """SHA-256 over the pack's files: the sorted lines `<relative path> <sha256 of the file>`."""
+    lines = []
+    for file in sorted(path.rglob("*")):
+        relative = file.relative_to(path)
+        hidden = any(part.startswith((".", "__")) for part in relative.parts)
+        if file.is_file() and not hidden and file.suffix in (".yaml", ".yml", ".csv", ".xlsx", ".md"):
+            lines.append(f"{relative.as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n")
+    return "sha256:" + hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+class _Loader:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.defects: list[Diagnostic] = []
+        self.languages: list[str] = []
+        self.scope = Scope()
+        self.places: dict[str, Place] = {}
+
+    def load(self) -> Pack:
+        if not (self.path / "pack.yaml").is_file():
+            raise SanchaError(
+                f"`{self.path}` is not a policy pack: it has no pack.yaml", code="E0301",
+                help="`sancha init FOLDER` makes a pack to start from",
+            )  # fmt: skip
+        file = self.model(models.PackFile, "pack.yaml")
+        self.languages = file[0].languages if file else []
+        vocabulary = self.vocabulary()
+        if file is None or vocabulary is None:
+            raise PackError(self.defects)
+        calendar = self.calendar()
+        sources = self.texts_by_key("sources.yaml")
+        causes = self.texts_by_key("causes.yaml")
+        clauses = self.clauses()
+        parameters = self.parameters(sources)
+        parts = self.parts()
+        decisions = self.decisions(parts, vocabulary, parameters, clauses, sources)
+        rules = self.rules(parts, decisions, clauses, sources, causes)
+        waivers = self.waivers(rules)
+        self.coverage(rules, decisions, parameters)
+        self.dimensions(file, vocabulary)
+        if self.defects:
+            raise PackError(self.defects)
+        head, dims = file[0], file[0].dimensions
+        return Pack(
+            self.path, head.pack, head.version, head.title, head.notice, tuple(head.languages), head.currency,
+            head.time_zone, dims.branch, dims.exposure, dims.product, head.review_by, pack_digest(self.path),
+            vocabulary, calendar, parameters, decisions, rules, waivers, clauses, sources, causes, self.scope,
+        )  # fmt: skip
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def documents(self, relative: str) -> list[Document]:
+        shown = str(self.path / relative)
+        try:
+            return read_yaml(self.path / relative, shown)
+        except PackError as error:
+            self.defects.extend(error.diagnostics)
+            return []
+
+    def model(self, model: Any, relative: str) -> Any:
+        """The one document of a file as a model, with the document: or None, its defects noted."""
+        if not (self.path / relative).is_file():
+            self.defects.append(Diagnostic("E0301", f"the pack has no `{relative}`"))
+            return None
+        documents = self.documents(relative)
+        if not documents:
+            return None
+        parsed, defects = parse_model(model, documents[0])
+        self.defects.extend(defects)
+        return None if parsed is None else (parsed, documents[0])
+
+    def vocabulary(self) -> Vocabulary | None:
+        documents = self.documents("vocabulary.yaml") if (self.path / "vocabulary.yaml").is_file() else []
+        if not documents:
+            if not self.defects:
+                self.defects.append(Diagnostic("E0301", "the pack has no `vocabulary.yaml`"))
+            return None
+        vocabulary, defects = vocabulary_of(documents[0])
+        self.defects.extend(defects)
+        return vocabulary
+
+    def calendar(self) -> Calendar:
+        if not (self.path / "calendar.yaml").is_file():
+            return Calendar.empty()
+        file = self.model(models.CalendarFile, "calendar.yaml")
+        if file is None:
+            return Calendar.empty()
+        spec, document = file
+        if spec.until < spec.from_ or (spec.until - spec.from_).days > 36525:
+            self.defects.append(Diagnostic("E0305", "the calendar ends before it begins, or spans over 100 years",
+                                           document.place(("until",))))  # fmt: skip
+            return Calendar.empty()
+        return Calendar.of(spec.from_, spec.until, spec.weekend, spec.holidays, spec.working_weekends)
+
+    def texts_by_key(self, relative: str) -> dict[str, dict[str, str]]:
+        """`sources.yaml`, `causes.yaml`: a key, and its text in each language."""
+        if not (self.path / relative).is_file():
+            return {}
+        out: dict[str, dict[str, str]] = {}
+        for document in self.documents(relative):
+            if not isinstance(document.value, dict):
+                self.defects.append(Diagnostic("E0303", "expected keys and values", document.place()))
+                continue
+            for key, value in document.value.items():
+                if isinstance(value, dict) and all(isinstance(v, str) for v in value.values()):
+                    out[key] = value
+                    self.each_language(value, document, (key,))
+                else:
+                    self.defects.append(Diagnostic("E0305", "expected a text in each language", document.place((key,))))
+        return out
+
+    def each_language(self, texts: Mapping[str, str] | None, document: Document, path: Key) -> None:
+        for language in self.languages:
+            if texts is not None and language not in texts:
+                self.defects.append(Diagnostic("E0307", f"the text in `{language}` is lacking", document.place(path),
+                                               f"the pack's languages are {', '.join(self.languages)}"))  # fmt: skip
+
+    def clauses(self) -> dict[str, Clause]:
+        out: dict[str, Clause] = {}
+        for file in sorted((self.path / "clauses").glob("*.md")):
+            shown = str(file)
+            try:
+                text = read_text(file, shown)
+            except PackError as error:
+                self.defects.extend(error.diagnostics)
+                continue
+            marks = list(_CLAUSE.finditer(text))
+            for i, mark in enumerate(marks):
+                end = marks[i + 1].start() if i + 1 < len(marks) else len(text)
+                if mark[1] in out:
+                    line = text.count("\n", 0, mark.start()) + 1
+                    place = Place(shown, line, 4, len(mark[1]), mark[0])
+                    self.defects.append(Diagnostic("E0402", f"the clause `{mark[1]}` is given twice", place))
+                out[mark[1]] = Clause(mark[1], mark[2].strip(), text[mark.end() : end].strip(), shown)
+        return out
+
+    def parameters(self, sources: Mapping[str, Any]) -> dict[str, Parameter]:
+        out: dict[str, Parameter] = {}
+        for file in sorted((self.path / "parameters").glob("*.yaml")):
+            loaded = self.model(models.ParametersFile, f"parameters/{file.name}")
+            if loaded is None:
+                continue
+            spec, document = loaded
+            for name, part in spec.parameters.items():
+                path: Key = ("parameters", name)
+                if name in out:
+                    self.defects.append(Diagnostic("E0402", f"the parameter `{name}` is given twice",
+                                                   document.key_place(path)))  # fmt: skip
+                self.each_language(part.label, document, (*path, "label"))
+                type_ = t.parse_type(part.type)
+                if type_ is None or type_.name == "list":
+                    self.defects.append(Diagnostic("E0306", f"unknown type `{part.type}`", document.place((*path, "type"))))
+                    continue
+                steps = []
+                for i, step in enumerate(part.values):
+                    where: Key = (*path, "values", i)
+                    value = self.value(step.value, type_, document, (*where, "value"))
+                    self.source(step.source, sources, document, (*where, "source"))
+                    if steps and step.from_ <= steps[-1][0]:
+                        self.defects.append(Diagnostic("E0403", "the dates of a parameter do not ascend",
+                                                       document.place((*where, "from"))))  # fmt: skip
+                    if value is not None:
+                        steps.append((step.from_, value, step.source.model_dump()))
+                out[name] = Parameter(name, part.label, type_, tuple(steps))
+        return out
+
+    def value(self, text: str, type_: t.Type, document: Document, path: Key) -> c.Const | None:
+        """A constant of the pack, as its type reads it."""
+        value = constant(text, type_)
+        if value is None:
+            self.defects.append(Diagnostic("E0305", f"`{text}` is no value of type {type_}", document.place(path)))
+        return value
+
+    def source(self, ref: models.SourceRef | None, sources: Mapping[str, Any], document: Document, path: Key) -> None:
+        if ref is not None and ref.document not in sources:
+            self.defects.append(Diagnostic("E0404", f"unknown source `{ref.document}`",
+                                           document.place((*path, "document")),
+                                           did_you_mean(ref.document, sources) or "sources stand in sources.yaml"))  # fmt: skip
+
+    def parts(self) -> list[tuple[str, Any, Document]]:
+        """All rules, decisions and tables: (kind, model, document)."""
+        out = []
+        for file in sorted(self.path.rglob("*.yaml")):
+            relative = file.relative_to(self.path)
+            if relative.parts[0] in _NOT_RULES or str(relative) in _FRAME or relative.parts[0].startswith("."):
+                continue
+            for document in self.documents(relative.as_posix()):
+                kinds = {"rule": models.RuleFile, "decision": models.DecisionFile, "table": models.TableFile}
+                kind = next((k for k in kinds if isinstance(document.value, dict) and k in document.value), None)
+                if kind is None:
+                    self.defects.append(Diagnostic("E0401", "neither a rule nor a decision nor a table",
+                                                   document.place(), "begin with `rule:`, `decision:` or `table:`"))  # fmt: skip
+                    continue
+                parsed, defects = parse_model(kinds[kind], document)
+                self.defects.extend(defects)
+                if parsed is not None:
+                    out.append((kind, parsed, document))
+        return out
+
+    # -- expressions --------------------------------------------------------------------------------------
+
+    def note(self, defects: Iterable[Defect], document: Document, path: Key, offset: int = 0) -> None:
+        for d in defects:
+            span = (d.span[0] + offset, d.span[1] + offset)
+            self.defects.append(Diagnostic(d.code, d.message, document.place(path, span), d.help))
+
+    def expression(self, text: str, document: Document, path: Key, scope: Scope, expect: t.Type) -> c.Core | None:
+        core, defects = check(text, scope, expect)
+        self.note(defects, document, path)
+        return core
+
+    def scope_with(self, **variables: c.Core) -> Scope:
+        return Scope(**{**self.scope.__dict__, "variables": {**self.scope.variables, **variables}})
+
+    # -- decisions and tables -----------------------------------------------------------------------------
+
+    def decisions(self, parts: list[tuple[str, Any, Document]], vocabulary: Vocabulary,
+                  parameters: Mapping[str, Parameter], clauses: Mapping[str, Clause],
+                  sources: Mapping[str, Any]) -> dict[str, Decision]:  # fmt: skip
+        signatures: dict[str, Callable_] = {}
+        for kind, spec, document in parts:
+            if kind == "rule":
+                continue
+            name = spec.decision if kind == "decision" else spec.table
+            if name in signatures or name in vocabulary.groups or name in vocabulary.lists:
+                self.defects.append(Diagnostic("E0402", f"the name `{name}` is used twice", document.place((kind,))))
+            signatures[name] = self.signature(kind, spec, document, vocabulary)
+        self.scope = Scope(
+            facts={n: f.type for n, f in vocabulary.facts.items()},
+            lists={n: {k: f.type for k, f in d.fields.items()} for n, d in vocabulary.lists.items()},
+            reference={n: {k: f.type for k, f in d.fields.items()} for n, d in vocabulary.reference.items()},
+            parameters={n: p.type for n, p in parameters.items()},
+            decisions=signatures,
+            variables={"as_of": AS_OF},
+        )
+        out: dict[str, Decision] = {}
+        for kind, spec, document in parts:
+            if kind == "rule":
+                continue
+            name = spec.decision if kind == "decision" else spec.table
+            self.each_language(spec.title, document, ("title",))
+            self.clause(spec.clause, clauses, document, ("clause",))
+            self.source(spec.source, sources, document, ("source",))
+            make = self.literal_versions if kind == "decision" else self.table_versions
+            versions = tuple(make(spec, document, signatures[name]))
+            self.disjoint(versions, document)
+            called = kind == "table" and bool(signatures[name].args)
+            out[name] = Decision(name, spec.title, signatures[name].outputs, versions, called, spec.clause,
+                                 spec.source.model_dump(), document.place((kind,)))  # fmt: skip
+        self.no_circles(out)
+        return out
+
+    def signature(self, kind: str, spec: Any, document: Document, vocabulary: Vocabulary) -> Callable_:
+        if kind == "decision":
+            return Callable_(spec.decision, (), ((spec.decision, self.type(spec.type, document, ("type",))),))
+        args = []
+        for i, part in enumerate(spec.inputs):
+            if part.expression is None:
+                if part.type is None:
+                    self.defects.append(Diagnostic("E0405", f"the input `{part.name}` has neither type nor expression",
+                                                   document.place(("inputs", i))))  # fmt: skip
+                args.append((part.name, self.type(part.type or "text", document, ("inputs", i, "type"))))
+        if args and len(args) < len(spec.inputs):
+            self.defects.append(Diagnostic("E0405", "some inputs are arguments and some are read from the file",
+                                           document.place(("inputs",)), "make all of them the one or the other"))  # fmt: skip
+        outputs = tuple((o.name, self.type(o.type, document, ("outputs", i, "type")))
+                        for i, o in enumerate(spec.outputs))  # fmt: skip
+        return Callable_(spec.table, tuple(args), outputs)
+
+    def type(self, text: str, document: Document, path: Key) -> t.Type:
+        type_ = t.parse_type(text)
+        if type_ is None or type_.name == "list":
+            self.defects.append(Diagnostic("E0306", f"unknown type `{text}`", document.place(path),
+                                           did_you_mean(text, t.SCALARS)))  # fmt: skip
+            return t.ERROR
+        return type_
+
+    def clause(self, id: str | None, clauses: Mapping[str, Clause], document: Document, path: Key) -> None:
+        if id is not None and id not in clauses:
+            help = did_you_mean(id, clauses) or "clauses stand in clauses/*.md, each under `## id Title`"
+            self.defects.append(Diagnostic("E0404", f"unknown clause `{id}`", document.place(path), help))
+
+    def intervals(self, spec: Any, document: Document, needs: str) -> list[tuple[Any, models.Interval, Key]]:
+        """The versions of a part as (model, interval, path): its own, or those it lists."""
+        if spec.versions:
+            if spec.in_force is not None:
+                self.defects.append(Diagnostic("E0406", "`in force` stands beside `versions`", document.key_place(("in force",)),
+                                               "each version has its own `in force`"))  # fmt: skip
+            return [(v, v.in_force, ("versions", i)) for i, v in enumerate(spec.versions)]
+        if spec.in_force is None and needs == "require":
+            self.defects.append(Diagnostic("E0304", "the key `in force` is lacking", document.place(),
+                                           "write `in force: {from: 2024-01-01}`"))  # fmt: skip
+            return []
+        return [(spec, spec.in_force or ALWAYS, ())]
+
+    def disjoint(self, versions: tuple[Any, ...], document: Document) -> None:
+        ordered = sorted(versions, key=lambda v: v.valid_from)
+        for a, b in zip(ordered, ordered[1:], strict=False):
+            if a.valid_until is None or a.valid_until >= b.valid_from:
+                self.defects.append(Diagnostic("E0406", f"two versions are in force on {b.valid_from}",
+                                               document.place(("versions",)),
+                                               f"end the earlier one with `until: {b.valid_from - timedelta(days=1)}`"))  # fmt: skip
+        for v in versions:
+            if v.valid_until is not None and v.valid_until < v.valid_from:
+                self.defects.append(Diagnostic("E0406", "a version ends before it begins", document.place()))
+
+    def literal_versions(self, spec: Any, document: Document, signature: Callable_) -> Iterator[DecisionVersion]:
+        scope = self.scope_with(judged_on=JUDGED_ON)
+        type_ = signature.outputs[0][1]
+        for version, interval, path in self.intervals(spec, document, "value"):
+            text = version.value
+            if text is None:
+                self.defects.append(Diagnostic("E0304", "the key `value` is lacking", document.place(path)))
+                continue
+            core = self.expression(text, document, (*path, "value"), scope, type_)
+            if core is not None:
+                yield DecisionVersion(interval.from_, interval.until, value=core)
+
+    def table_versions(self, spec: models.TableFile, document: Document, signature: Callable_) -> Iterator[DecisionVersion]:
+        inputs: list[c.Core] = []
+        names: list[tuple[str, t.Type]] = []
+        for i, part in enumerate(spec.inputs):
+            type_ = t.ERROR
+            if part.expression is not None:
+                core, defects = check(part.expression, self.scope_with(judged_on=JUDGED_ON))
+                self.note(defects, document, ("inputs", i, "expression"))
+                inputs.append(core or c.MISSING)
+                type_ = core.type if core else t.ERROR
+                if part.type is not None and core is not None and (declared := t.parse_type(part.type)) is not None:
+                    type_ = declared
+            else:
+                type_ = dict(signature.args).get(part.name, t.ERROR)
+            names.append((part.name, type_))
+        for version, interval, path in self.intervals(spec, document, "rows"):
+            if version.rows is None:
+                self.defects.append(Diagnostic("E0304", "the key `rows` is lacking", document.place(path)))
+                continue
+            cells = self.cells(version.rows, spec, document, (*path, "rows"))
+            rows = tuple(self.row(n, line, place, names, signature) for n, (line, place) in enumerate(cells, 1))
+            default = None
+            if version.default is not None:
+                default = self.outputs(version.default, signature, lambda i, p=path: document.place((*p, "default", i)))
+            table = Table(spec.table, spec.hit_policy, tuple(names), signature.outputs,
+                          tuple(r for r in rows if r is not None), default)  # fmt: skip
+            if spec.hit_policy == "unique" and not self.defects:
+                for a, b in overlaps(table):
+                    where = cells[b.number - 1][1](0)
+                    self.defects.append(Diagnostic("E0407", f"rows {a.number} and {b.number} of `{spec.table}` both match some files",
+                                                   where, "separate them, or make the hit policy `first`"))  # fmt: skip
+            if spec.hit_policy.startswith("collect") and spec.hit_policy != "collect count":
+                for name, type_ in signature.outputs:
+                    if not t.is_numeric(type_) and type_.name not in ("date", "days", "error"):
+                        self.defects.append(Diagnostic("E0407", f"`{spec.hit_policy}` needs numbers, `{name}` is {type_}",
+                                                       document.place(("hit policy",))))  # fmt: skip
+            yield DecisionVersion(interval.from_, interval.until, table=table, inputs=tuple(inputs))
+
+    def cells(self, rows: str | list[list[str]], spec: models.TableFile, document: Document, path: Key) -> list[Any]:
+        """The rows of a table as (cells, place of cell number i), the columns in the order of inputs and outputs."""
+        names = [p.name for p in (*spec.inputs, *spec.outputs)]
+        if isinstance(rows, list):
+            out = []
+            for n, row in enumerate(rows):
+                if len(row) != len(names):
+                    self.defects.append(Diagnostic("E0408", f"the row has {len(row)} cells, the table {len(names)} columns",
+                                                   document.place((*path, n))))  # fmt: skip
+                    continue
+                out.append((row, lambda i, n=n: document.place((*path, n, i))))
+            return out
+        file = Path(document.file).parent / rows
+        if not file.is_file():
+            self.defects.append(Diagnostic("E0301", f"there is no file `{rows}`", document.place(path),
+                                           f"it is looked for beside `{Path(document.file).name}`"))  # fmt: skip
+            return []
+        return self.csv_cells(file, names)
+
+    def csv_cells(self, file: Path, names: list[str]) -> list[Any]:
+        try:
+            text = read_text(file, str(file))
+        except PackError as error:
+            self.defects.extend(error.diagnostics)
+            return []
+        lines = text.split("\n")
+        reader = csv.reader(io.StringIO(text), strict=True)
+        try:
+            numbered = [(reader.line_num, row) for row in reader if row and any(cell.strip() for cell in row)]
+        except csv.Error as error:
+            self.defects.append(Diagnostic("E0408", f"not CSV: {error}", Place(str(file), reader.line_num, 1)))
+            return []
+        if not numbered:
+            self.defects.append(Diagnostic("E0408", "the table has no rows", Place(str(file), 1, 1)))
+            return []
+        header = [h.strip() for h in numbered[0][1]]
+        wrong = [h for h in header if h not in (*names, "note")] + [n for n in names if n not in header]
+        if wrong or len(set(header)) != len(header):
+            self.defects.append(Diagnostic("E0408", f"the columns are {', '.join(header)}", Place(str(file), 1, 1, len(lines[0]), lines[0]),
+                                           f"the table has {', '.join(names)}, and `note` if wanted"))  # fmt: skip
+            return []
+        order = [header.index(n) for n in names]
+        out = []
+        for line, row in numbered[1:]:
+            if len(row) != len(header):
+                self.defects.append(Diagnostic("E0408", f"the row has {len(row)} cells, the header {len(header)}",
+                                               Place(str(file), line, 1, 1, lines[line - 1])))  # fmt: skip
+                continue
+
+            def place(i: int, line: int = line, row: list[str] = row) -> Place:
+                source = lines[line - 1]
+                at = source.find(row[order[i]])
+                return Place(str(file), line, max(at, 0) + 1, max(1, len(row[order[i]])), source)
+
+            out.append(([row[i].strip() for i in order], place))
+        return out
+
+    def row(self, number: int, cells: list[str], place: Any, names: list[tuple[str, t.Type]],
+            signature: Callable_) -> Row | None:  # fmt: skip
+        tests = []
+        for i, (_, type_) in enumerate(names):
+            core, defects = check_cell(cells[i], c.Var(type_, input_name(i)), Scope(parameters=self.scope.parameters))
+            for d in defects if type_ != t.ERROR else ():
+                self.defects.append(Diagnostic(d.code, d.message, place(i), d.help))
+            if core is None:
+                return None
+            tests.append(core)
+        outputs = self.outputs(cells[len(names) :], signature, lambda i: place(i + len(names)))
+        return None if outputs is None else Row(tuple(tests), outputs, number)
+
+    def outputs(self, cells: list[str], signature: Callable_, place: Any) -> tuple[c.Core, ...] | None:
+        if len(cells) != len(signature.outputs):
+            self.defects.append(Diagnostic("E0408", f"expected {len(signature.outputs)} outputs", place(0)))
+            return None
+        out = []
+        for i, (_, type_) in enumerate(signature.outputs):
+            core, defects = check_value(cells[i], type_, Scope(parameters=self.scope.parameters))
+            self.defects.extend(Diagnostic(d.code, d.message, place(i), d.help) for d in defects)
+            if core is None:
+                return None
+            out.append(core)
+        return tuple(out)
+
+    def no_circles(self, decisions: Mapping[str, Decision]) -> None:
+        state: dict[str, int] = {}
+
+        def visit(name: str, trail: list[str]) -> None:
+            state[name] = 1
+            for used in uses(decisions[name]):
+                if state.get(used) == 1:
+                    circle = " -> ".join([*trail[trail.index(used) :], used]) if used in trail else used
+                    self.defects.append(Diagnostic("E0409", f"decisions that need each other: {circle}", decisions[name].place))
+                elif used in decisions and used not in state:
+                    visit(used, [*trail, used])
+            state[name] = 2
+
+        for name in decisions:
+            if name not in state:
+                visit(name, [name])
+
+    # -- rules --------------------------------------------------------------------------------------------
+
+    def rules(self, parts: list[tuple[str, Any, Document]], decisions: Mapping[str, Decision],
+              clauses: Mapping[str, Clause], sources: Mapping[str, Any], causes: Mapping[str, Any]) -> dict[str, Rule]:  # fmt: skip
+        out: dict[str, Rule] = {}
+        for kind, spec, document in parts:
+            if kind != "rule":
+                continue
+            place = document.place(("rule",))
+            if spec.rule in self.places:
+                first = self.places[spec.rule]
+                self.defects.append(Diagnostic("E0402", f"the rule `{spec.rule}` is given twice", place,
+                                               f"it stands at {first} too; a later version is an entry of `versions`"))  # fmt: skip
+                continue
+            self.places[spec.rule] = place
+            self.clause(spec.clause, clauses, document, ("clause",))
+            self.source(spec.source, sources, document, ("source",))
+            for texts in ("title", "finding", "recommend"):
+                self.each_language(getattr(spec, texts), document, (texts,))
+            for texts in ("finding", "recommend"):
+                for language, text in getattr(spec, texts).items():
+                    self.slots(text, document, (texts, language))
+            if spec.cause is not None and spec.cause not in causes:
+                self.defects.append(Diagnostic("E0404", f"unknown cause `{spec.cause}`", document.place(("cause",)),
+                                               did_you_mean(spec.cause, causes) or "causes stand in causes.yaml"))  # fmt: skip
+            for i, version in enumerate(spec.versions):
+                self.clause(version.clause, clauses, document, ("versions", i, "clause"))
+                self.source(version.source, sources, document, ("versions", i, "source"))
+            rule = self.rule(spec, document, place)
+            if rule is not None:
+                out[rule.id] = rule
+        if not self.places:
+            self.defects.append(Diagnostic("E0401", "the pack has no rules"))
+        return out
+
+    def slots(self, text: str, document: Document, path: Key) -> None:
+        for match in _SLOT.finditer(text):
+            name = match[1].strip()
+            known = name in self.scope.facts or name.removeprefix("parameters.") in self.scope.parameters
+            if not known and name not in self.scope.decisions and name.rpartition(".")[0] not in self.scope.decisions:
+                self.defects.append(Diagnostic("E0410", f"the slot `{{{name}}}` names no fact", document.place(path, match.span()),
+                                               did_you_mean(name, self.scope.facts)))  # fmt: skip
+
+    _KEYS = {
+        "check": {"applies_when", "require"},
+        "trigger": {"applies_when", "for_each", "from_", "within", "expect"},
+        "portfolio": {"where", "group_by", "measure", "require"},
+    }
+
+    def rule(self, spec: models.RuleFile, document: Document, place: Place) -> Rule | None:
+        before = len(self.defects)
+        allowed = self._KEYS[spec.kind]
+        for key in set().union(*self._KEYS.values()) - allowed:
+            if getattr(spec, key) is not None:
+                name = _written(key)
+                self.defects.append(Diagnostic("E0405", f"`{name}` does not belong to a rule of kind {spec.kind}",
+                                               document.key_place((name,))))  # fmt: skip
+        if spec.kind == "portfolio":
+            return self.portfolio(spec, document, place, before)
+        judged: c.Core | None = AS_OF
+        if spec.judged_on is not None:
+            judged = self.expression(spec.judged_on, document, ("judged on",), self.scope, t.DATE)
+        elif spec.kind == "check":
+            self.defects.append(Diagnostic("E0304", "the key `judged on` is lacking", place,
+                                           "name the date fact on which the rule is judged, or `as_of`"))  # fmt: skip
+        make = self.check_version if spec.kind == "check" else self.trigger_version
+        versions = []
+        for version, interval, path in self.intervals(spec, document, "require"):
+            made = make(spec, version, interval, path, document)
+            if made is not None:
+                versions.append(made)
+        self.disjoint(tuple(versions), document)
+        if judged is None or len(self.defects) > before or not versions:
+            return None
+        return self.typed(spec, place, judged, tuple(sorted(versions, key=lambda v: v.valid_from)))
+
+    def typed(self, spec: models.RuleFile, place: Place, judged: c.Core, versions: tuple[Version, ...], **parts: Any) -> Rule:
+        return Rule(spec.rule, spec.kind, spec.title, spec.stage, judged, versions, spec.impact, spec.hard_law, spec.signal,
+                    spec.cause, spec.clause, spec.source.model_dump(), spec.waivable_by, spec.finding, spec.recommend,
+                    place, **parts)  # fmt: skip
+
+    def text_of(self, spec: Any, version: Any, key: str, path: Key, document: Document,
+                needed: bool = True) -> tuple[str | None, Key]:  # fmt: skip
+        """The text of a key and its path: the version's own, or the rule's."""
+        name = _written(key)
+        if version is not spec and getattr(version, key) is not None:
+            return getattr(version, key), (*path, name)
+        text = getattr(spec, key)
+        if text is None and needed:
+            self.defects.append(Diagnostic("E0304", f"the key `{name}` is lacking",
+                                           document.place((*path, "in force") if path else ("rule",))))  # fmt: skip
+        return text, (name,)
+
+    def check_version(self, spec: Any, version: Any, interval: models.Interval, path: Key, document: Document) -> Version | None:
+        scope = self.scope_with(judged_on=JUDGED_ON)
+        applies: c.Core | None = c.TRUE
+        text, where = self.text_of(spec, version, "applies_when", path, document, needed=False)
+        if text is not None:
+            applies = self.expression(text, document, where, scope, t.BOOLEAN)
+        text, where = self.text_of(spec, version, "require", path, document)
+        require = None if text is None else self.expression(text, document, where, scope, t.BOOLEAN)
+        if applies is None or require is None:
+            return None
+        return Version(interval.from_, interval.until, applies, require, None, version.clause or spec.clause,
+                       (version.source or spec.source).model_dump())  # fmt: skip
+
+    def trigger_version(self, spec: Any, version: Any, interval: models.Interval, path: Key, document: Document) -> Version | None:
+        scope = self.scope
+        comp: c.Comp | None = None
+        text, where = self.text_of(spec, version, "for_each", path, document, needed=False)
+        if text is not None:
+            name, _, source = text.partition(" in ")
+            if not name.strip().isidentifier() or not source:
+                self.defects.append(Diagnostic("E0405", "expected `item in list`", document.place(where),
+                                               "such as `for each: d in disbursements`"))  # fmt: skip
+                return None
+            offset = len(name) + 4
+            comp, list_name, _, defects = check_list(source, scope)
+            self.note(defects, document, where, offset)
+            if comp is None:
+                return None
+            comp = _renamed(comp, "each")
+            scope = Scope(**{**scope.__dict__, "items": {name.strip(): ("each", list_name)}})
+        applies: c.Core | None = c.TRUE
+        text, where = self.text_of(spec, version, "applies_when", path, document, needed=False)
+        if text is not None:
+            applies = self.expression(text, document, where, scope, t.BOOLEAN)
+        text, where = self.text_of(spec, version, "from_", path, document)
+        start = None if text is None else self.expression(text, document, where, scope, t.DATE)
+        text, where = self.text_of(spec, version, "within", path, document)
+        within, working = None, False
+        if text is not None:
+            body = text.rstrip().removesuffix("working days")
+            working = body != text.rstrip()
+            core, defects = check(body, scope, t.INTEGER if working else None)
+            self.note(defects, document, where)
+            if core is not None and not working and core.type.name not in ("days", "months"):
+                self.defects.append(Diagnostic("E0405", f"expected a duration, found {core.type}", document.place(where),
+                                               'write `@"P15D"`, or a whole number and `working days`'))  # fmt: skip
+            else:
+                within = core
+        text, where = self.text_of(spec, version, "expect", path, document)
+        due_scope = Scope(**{**scope.__dict__, "variables": {**scope.variables, "due": DUE}})
+        expect = None if text is None else self.expression(text, document, where, due_scope, t.BOOLEAN)
+        if applies is None or start is None or within is None or expect is None:
+            return None
+        trigger = Trigger(comp, start, within, working, expect)
+        return Version(interval.from_, interval.until, applies, None, trigger, version.clause or spec.clause,
+                       (version.source or spec.source).model_dump())  # fmt: skip
+
+    def portfolio(self, spec: models.RuleFile, document: Document, place: Place, before: int) -> Rule | None:
+        if spec.versions:
+            self.defects.append(Diagnostic("E0405", "a portfolio rule has no versions", document.key_place(("versions",)),
+                                           "date its limit with a parameter"))  # fmt: skip
+        where: c.Core | None = c.TRUE
+        if spec.where is not None:
+            where = self.expression(spec.where, document, ("where",), self.scope, t.BOOLEAN)
+        for key in ("group_by", "measure", "require"):
+            if getattr(spec, key) is None:
+                self.defects.append(Diagnostic("E0304", f"the key `{_written(key)}` is lacking", place))
+        if len(self.defects) > before:
+            return None
+        group = self.expression(spec.group_by or "", document, ("group by",), self.scope, t.TEXT)
+        measure, defects = check(spec.measure or "", self.scope)
+        self.note(defects, document, ("measure",))
+        if measure is not None and not t.is_numeric(measure.type):
+            self.defects.append(Diagnostic("E0204", "the measure is no number", document.place(("measure",))))
+        if measure is None or group is None or where is None:
+            return None
+        scope = self.scope_with(
+            share=c.Var(t.NUMBER, "share"), total=c.Var(measure.type, "total"), files=c.Var(t.INTEGER, "files")
+        )
+        require = self.expression(spec.require or "", document, ("require",), scope, t.BOOLEAN)
+        if require is None or spec.in_force is None:
+            if spec.in_force is None:
+                self.intervals(spec, document, "require")
+            return None
+        version = Version(spec.in_force.from_, spec.in_force.until, c.TRUE, require, None, spec.clause,
+                          spec.source.model_dump())  # fmt: skip
+        return self.typed(spec, place, AS_OF, (version,), where=where, group=group, measure=measure)
+
+    # -- the rest -----------------------------------------------------------------------------------------
+
+    def waivers(self, rules: Mapping[str, Rule]) -> tuple[Waiver, ...]:
+        if not (self.path / "waivers.yaml").is_file():
+            return ()
+        loaded = self.model(models.WaiversFile, "waivers.yaml")
+        if loaded is None:
+            return ()
+        spec, document = loaded
+        out: list[Waiver] = []
+        for i, w in enumerate(spec.waivers):
+            path: Key = ("waivers", i)
+            if w.waiver in [o.id for o in out]:
+                self.defects.append(Diagnostic("E0402", f"the waiver `{w.waiver}` is given twice", document.place((*path, "waiver"))))
+            if w.rule not in self.places:
+                self.defects.append(Diagnostic("E0404", f"unknown rule `{w.rule}`", document.place((*path, "rule")),
+                                               did_you_mean(w.rule, self.places)))  # fmt: skip
+            elif w.rule in rules and rules[w.rule].kind == "portfolio":
+                self.defects.append(Diagnostic("E0405", "a portfolio rule cannot be waived", document.place((*path, "rule"))))
+            if w.until < w.from_:
+                self.defects.append(Diagnostic("E0406", "the waiver ends before it begins", document.place((*path, "until"))))
+            self.each_language(w.compensating_control, document, (*path, "compensating control"))
+            scope = self.expression(w.scope, document, (*path, "scope"), self.scope, t.BOOLEAN)
+            if scope is not None:
+                out.append(Waiver(w.waiver, w.rule, scope, w.approver, w.level, w.from_, w.until, w.compensating_control))
+        return tuple(out)
+
+    def coverage(self, rules: Mapping[str, Rule], decisions: Mapping[str, Decision], parameters: Mapping[str, Parameter]) -> None:
+        """A rule in force needs its parameters and decisions from its first day on."""
+        for rule, version in ((r, v) for r in rules.values() for v in r.versions):
+            first = version.valid_from
+            for kind, name in sorted(_needs(rule, version, decisions)):
+                if kind == "parameter":
+                    steps = parameters[name].steps if name in parameters else ()
+                    begins = steps[0][0] if steps else None
+                else:
+                    spans = sorted(v.valid_from for v in decisions[name].versions)
+                    begins = spans[0] if spans else None
+                if begins is not None and begins > first:
+                    self.defects.append(Diagnostic("E0411", f"`{rule.id}` is in force from {first}, but the {kind} `{name}` begins on {begins}",
+                                                   rule.place, f"give `{name}` a value from {first} on, or let the rule begin later"))  # fmt: skip
+
+    def dimensions(self, file: Any, vocabulary: Vocabulary) -> None:
+        spec, document = file
+        self.each_language(spec.title, document, ("title",))
+        self.each_language(spec.notice, document, ("notice",))
+        for key, kinds in (("branch", ("text", "one of")), ("exposure", ("money",)), ("product", ("text", "one of"))):
+            name = getattr(spec.dimensions, key)
+            if name is not None and (name not in vocabulary.facts or vocabulary.facts[name].type.name not in kinds):
+                near = [n for n, f in vocabulary.facts.items() if f.type.name in kinds]
+                self.defects.append(Diagnostic("E0404", f"`{name}` is not a fact of type {kinds[0]}",
+                                               document.place(("dimensions", key)), did_you_mean(name, near)))  # fmt: skip
+
+
+def constant(text: str, type_: t.Type) -> c.Const | None:
+    """The value of a text by its type: how parameters, loan files and scenarios write values. None: it is none."""
+    text = text.strip()
+    value: c.Value = None
+    match type_.name:
+        case "text":
+            value = text
+        case "one of":
+            value = text if text in type_.values else None
+        case "boolean":
+            value = {"true": True, "false": False}.get(text)
+        case "integer":
+            value = int(text) if re.fullmatch(r"-?\d{1,18}", text) else None
+        case "money" | "rate" | "number":
+            value = models.plain_decimal(text)
+            places = {"money": 2, "rate": 8, "number": 8}[type_.name]
+            if value is not None and -value.as_tuple().exponent > places:  # type: ignore[operator]
+                value = None
+        case "date":
+            value = parse_date(text)
+        case "date-time":
+            value = parse_date_time(text)
+        case "days":
+            value = parse_days(text) if text.startswith(("P", "-P")) else int(text) if re.fullmatch(r"-?\d{1,7}", text) else None
+    return None if value is None else c.Const(INTEGRAL if type_.name == "integer" else type_, value)
+
+
+def uses(decision: Decision) -> set[str]:
+    """The names of the decisions and tables that a decision needs directly."""
+    cores = [core for v in decision.versions for core in (v.value, *v.inputs) if core is not None]
+    return {n.name for core in cores for n in c.walk(core) if isinstance(n, c.Decided | c.TableCall)}
+
+
+def _needs(rule: Rule, version: Version, decisions: Mapping[str, Decision]) -> set[tuple[str, str]]:
+    """The parameters and decisions that a version of a rule needs, directly or through others."""
+    cores: list[c.Core] = [rule.judged, version.applies]
+    if version.require is not None:
+        cores.append(version.require)
+    if version.trigger is not None:
+        cores += [version.trigger.start, version.trigger.within, version.trigger.expect]
+    cores += [core for core in (rule.where, rule.group, rule.measure) if core is not None]
+    out: set[tuple[str, str]] = set()
+    while cores:
+        for node in c.walk(cores.pop()):
+            if isinstance(node, c.Param):
+                out.add(("parameter", node.name))
+            elif isinstance(node, c.Decided | c.TableCall) and node.name in decisions:
+                if ("decision", node.name) in out:
+                    continue
+                out.add(("decision", node.name))
+                for v in decisions[node.name].versions:
+                    cores += [core for core in (v.value, *v.inputs) if core is not None]
+                    if v.table is not None:
+                        cores += [core for row in v.table.rows for core in (*row.tests, *row.outputs)]
+    return out
+
+
+def _renamed(comp: c.Comp, var: str) -> c.Comp:
+    """The comprehension with its variable renamed."""
+
+    def change(node: c.Core) -> c.Core:
+        if isinstance(node, c.Field) and node.var == comp.var:
+            return c.Field(node.type, var, node.name, node.list)
+        return node
+
+    where = None if comp.where is None else c.rewrite(comp.where, change)
+    return c.Comp(comp.source, var, where, comp.item)
+
+
+def _written(key: str) -> str:
+    return key.rstrip("_").replace("_", " ")
+
+

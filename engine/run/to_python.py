@@ -1,0 +1,504 @@
+"""Core to Python: one generated function an expression or rule. This way to run is the definition.
+
+The generated code keeps values in local variables, with `None` for missing, and jumps over what can no longer
+matter: no conjunct is looked at after a false one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sancha.engine.diagnostics import SanchaError
+from sancha.engine.feel import core as c
+from sancha.engine.policy.calendar import Calendar
+from sancha.engine.policy.tables import Table, input_name
+from sancha.engine.run.runtime import NAMES
+
+#: A compiled function: (facts, lists, reference, as_of) -> the values of its expressions.
+Compiled = Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any], Any], tuple[Any, ...]]
+
+
+def compile_cores(
+    cores: Sequence[c.Core], lets: Sequence[tuple[str, c.Core]] = (), calendar: Calendar | None = None
+) -> Compiled:
+    """A function that gives the values of `cores`, in order, as a tuple.
+
+    It takes scalar facts by dotted name, lists as sequences of mappings (or None: missing), reference lists alike, and
+    the day of the book. `lets` bind names for all cores, each may use those before it.
+    """
+    return _Writer(calendar or Calendar.empty()).function(cores, lets)
+
+
+def compile_core(core: c.Core, calendar: Calendar | None = None) -> Callable[..., Any]:
+    """A function of the same arguments that gives the value of one expression."""
+    return _Writer(calendar or Calendar.empty()).function([core], (), single=True)
+
+
+def source_of(cores: Sequence[c.Core], lets: Sequence[tuple[str, c.Core]] = ()) -> str:
+    """The Python that is generated, for reading."""
+    writer = _Writer(Calendar.empty())
+    writer.function(cores, lets)
+    return writer.source
+
+
+class _Writer:
+    def __init__(self, calendar: Calendar) -> None:
+        self.lines: list[str] = []
+        self.indent = 1
+        self.count = 0
+        self.loops = 0
+        self.source = ""
+        self.space: dict[str, Any] = {
+            **NAMES,
+            "WORKING_DAYS_BETWEEN": calendar.between,
+            "ADD_WORKING_DAYS": calendar.add,
+        }
+        self.facts: dict[str, str] = {}
+        self.constants: dict[tuple[type, object], str] = {}
+        self.tables: dict[int, str] = {}
+        self.keep: list[object] = []
+        self.lets: dict[str, c.Core] = {}
+        #: Names bound to local variables, a scope for each block; an inner block sees the outer ones.
+        self.scopes: list[dict[str, tuple[str, bool]]] = [{}]
+
+    def function(self, cores: Sequence[c.Core], lets: Sequence[tuple[str, c.Core]], single: bool = False) -> Compiled:
+        self.lets = dict(lets)
+        self.bind_shared(cores, lets)
+        results = [self.atom(core) for core in cores]
+        self.write(f"return {results[0]}" if single else f"return ({', '.join(results)},)")
+        loads = [f"    {local} = get({name!r})" for name, local in self.facts.items()]
+        head = ["def f(facts, lists, reference, as_of):"]
+        if loads:
+            head.append("    get = facts.get")
+        self.source = "\n".join([*head, *loads, *self.lines]) + "\n"
+        try:
+            exec(compile(self.source, "<generated from policy>", "exec"), self.space)
+        except (SyntaxError, RecursionError, MemoryError) as error:
+            raise SanchaError(
+                f"an expression is nested too deep to run: {error}", code="E0104", help="name a part as a decision"
+            ) from None
+        return self.space["f"]  # type: ignore[no-any-return]
+
+    def bind_shared(self, cores: Sequence[c.Core], lets: Sequence[tuple[str, c.Core]]) -> None:
+        """Binds at the start what more than one place uses; the clauses of a rule stay where they are first needed."""
+        uses: dict[str, int] = {}
+        for core in (*cores, *(core for _, core in lets)):
+            for node in c.walk(core):
+                if isinstance(node, c.Var):
+                    uses[node.name] = uses.get(node.name, 0) + 1
+        for name, core in lets:
+            if uses.get(name, 0) > 1 and name not in ("applies", "holds", "code"):
+                self.bind(name, core)
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    def write(self, line: str) -> None:
+        self.lines.append("    " * self.indent + line)
+
+    def fresh(self) -> str:
+        self.count += 1
+        return f"t{self.count}"
+
+    @contextmanager
+    def block(self, header: str) -> Iterator[None]:
+        self.write(header)
+        self.indent += 1
+        self.scopes.append({})
+        mark = len(self.lines)
+        yield
+        if len(self.lines) == mark:
+            self.write("pass")
+        self.scopes.pop()
+        self.indent -= 1
+
+    def constant(self, value: object) -> str:
+        if value is None or isinstance(value, bool | str):
+            return repr(value)
+        if isinstance(value, int):
+            return f"({value})" if value < 0 else str(value)
+        key = (type(value), str(value))
+        if key not in self.constants:
+            name = f"K{len(self.constants)}"
+            self.constants[key] = name
+            self.space[name] = value
+        return self.constants[key]
+
+    def assign(self, expression: str) -> str:
+        local = self.fresh()
+        self.write(f"{local} = {expression}")
+        return local
+
+    # -- expressions --------------------------------------------------------------------------------------
+
+    def atom(self, node: c.Core) -> str:
+        """The value as a name or constant."""
+        expression, _ = self.value(node)
+        return expression if expression.isidentifier() or isinstance(node, c.Const) else self.assign(expression)
+
+    def value(self, node: c.Core) -> tuple[str, bool]:
+        """An expression for the value, and whether it may be None. It may be evaluated once only."""
+        null, expression = self.guarded(node)
+        if null is None:
+            return expression, False
+        if expression == "None":
+            return "None", True
+        if null == f"{expression} is None":
+            return expression, True
+        return f"(None if {null} else {expression})", True
+
+    def guarded(self, node: c.Core) -> tuple[str | None, str]:
+        """A test for missing (None: never missing), and an expression for the value where it is not."""
+        match node:
+            case c.Const():
+                text = self.constant(node.value)
+                return ("True" if node.value is None else None), text
+            case c.Var():
+                local, maybe = self.variable(node)
+                return (f"{local} is None" if maybe and node.nullable else None), local
+            case c.Op():
+                return self.operator(node)
+            case c.Not():
+                null, expression = self.guarded(node.arg)
+                if null is not None and not expression.isidentifier():
+                    local = self.assign(f"None if {null} else {expression}")
+                    null, expression = f"{local} is None", local
+                return null, f"(not {expression})"
+            case c.Is():
+                expression, maybe = self.value(node.arg)
+                if node.truth is None:
+                    return None, f"({expression} is None)" if maybe else "False"
+                if maybe:
+                    return None, f"({expression} is {node.truth})"
+                return None, expression if node.truth else f"(not {expression})"
+            case c.ListMissing():
+                return None, f"({self.list_named(node.list)} is None)"
+            case _:
+                local, maybe = self.statement(node)
+                return (f"{local} is None" if maybe else None), local
+
+    def variable(self, node: c.Var) -> tuple[str, bool]:
+        if node.name == "as_of":
+            return "as_of", False
+        for scope in reversed(self.scopes):
+            if node.name in scope:
+                return scope[node.name]
+        return self.bind(node.name, self.lets[node.name])
+
+    def bind(self, name: str, core: c.Core) -> tuple[str, bool]:
+        expression, maybe = self.value(core)
+        local = self.assign(expression)
+        self.scopes[-1][name] = (local, maybe)
+        return local, maybe
+
+    def fact(self, name: str) -> str:
+        if name not in self.facts:
+            self.facts[name] = f"f{len(self.facts)}"
+        return self.facts[name]
+
+    def operator(self, node: c.Op) -> tuple[str | None, str]:
+        nulls: list[str] = []
+        operands: list[str] = []
+        for arg in node.args:
+            null, expression = self.guarded(arg)
+            if null == "True":
+                return "True", "None"
+            if null is not None and null != f"{expression} is None":
+                # The operand is computed once, before its absence is asked for.
+                local = self.assign(f"None if {null} else {expression}")
+                null, expression = f"{local} is None", local
+            if null is not None and null not in nulls:
+                nulls.append(null)
+            operands.append(expression)
+        text = node.row.python.format(*operands)
+        null = " or ".join(nulls) or None
+        if not node.row.partial and node.row.name not in ("+", "-"):
+            return null, text
+        if not node.row.partial and node.type.name != "date":
+            return null, text
+        local = self.assign(f"None if {null} else {text}" if null else text)
+        return f"{local} is None", local
+
+    def statement(self, node: c.Core) -> tuple[str, bool]:
+        """Statements that leave the value in a local variable: its name, and whether it may be None."""
+        match node:
+            case c.Fact():
+                return self.known_fact(node)
+            case c.Field():
+                return self.assign(f"{node.var}[{node.name!r}]"), True
+            case c.Element():
+                return node.var, True
+            case c.And() | c.Or():
+                return self.junction(node)
+            case c.If():
+                return self.conditional(node)
+            case c.Some():
+                return self.some(node)
+            case c.Agg():
+                return self.aggregate(node)
+            case c.Lookup():
+                return self.lookup(node)
+            case c.Let():
+                self.scopes.append({})
+                self.bind(node.name, node.value)
+                result = self.value(node.body)
+                self.scopes.pop()
+                return self.assign(result[0]), result[1]
+            case _:
+                raise TypeError(f"{type(node).__name__} is not lowered")
+
+    def known_fact(self, node: c.Fact) -> tuple[str, bool]:
+        local = self.fact(node.name)
+        if node.known is None:
+            return local, True
+        known, maybe = self.value(node.known)
+        return self.assign(f"{local} if {known}{' is True' if maybe else ''} else None"), True
+
+    def junction(self, node: c.And | c.Or) -> tuple[str, bool]:
+        """Kleene conjunction or disjunction; what follows a deciding operand is not evaluated."""
+        conjunction = isinstance(node, c.And)
+        start, deciding = ("True", "False") if conjunction else ("False", "True")
+        result = self.assign(start)
+        maybe = False
+        for i, arg in enumerate(node.args):
+            with self.guard(f"if {result} is not {deciding}:" if i else None):
+                null, expression = self.guarded(arg)
+                test = f"not {expression}" if conjunction else expression
+                if null is None:
+                    self.write(f"if {test}: {result} = {deciding}")
+                else:
+                    maybe = True
+                    self.write(f"if {null}: {result} = None")
+                    if expression != "None":
+                        self.write(f"elif {test}: {result} = {deciding}")
+        return result, maybe
+
+    @contextmanager
+    def guard(self, header: str | None) -> Iterator[None]:
+        if header is None:
+            yield
+        else:
+            with self.block(header):
+                yield
+
+    def conditional(self, node: c.If) -> tuple[str, bool]:
+        result = self.fresh()
+        null, condition = self.guarded(node.condition)
+        word = "if"
+        if null is not None:
+            if not condition.isidentifier() and condition != "None":
+                local = self.assign(f"None if {null} else {condition}")
+                null, condition = f"{local} is None", local
+            self.write(f"if {null}: {result} = None")
+            word = "elif"
+        maybe = null is not None
+        for header, part in ((f"{word} {condition}:", node.then), ("else:", node.otherwise)):
+            with self.block(header):
+                expression, absent = self.value(part)
+                maybe = maybe or absent
+                self.write(f"{result} = {expression}")
+        return result, maybe
+
+    # -- lists --------------------------------------------------------------------------------------------
+
+    def list_named(self, name: str) -> str:
+        return f"(lists.get({name!r}) if {name!r} in lists else reference.get({name!r}))"
+
+    def items(self, source: c.Source) -> tuple[str, bool]:
+        """An expression for the items, and whether the list may be missing."""
+        match source:
+            case c.ListFact():
+                return self.assign(f"{'reference' if source.reference else 'lists'}.get({source.name!r})"), True
+            case c.ListField():
+                return self.assign(f"{source.var}[{source.name!r}]"), True
+            case c.ListConst():
+                return self.assign(f"({''.join(self.atom(i) + ', ' for i in source.items)})"), False
+        raise TypeError(type(source).__name__)
+
+    @contextmanager
+    def loop(self, comp: c.Comp, items: str) -> Iterator[None]:
+        self.loops += 1
+        if self.loops > 15:
+            raise SanchaError("lists are nested more than 15 deep", code="E0104", help="name a part as a decision")
+        with self.block(f"for {comp.var} in {items}:"):
+            yield
+        self.loops -= 1
+
+    def some(self, node: c.Some) -> tuple[str, bool]:
+        result = self.fresh()
+        items, absent = self.items(node.comp.source)
+        maybe = absent
+        if absent:
+            self.write(f"if {items} is None: {result} = None")
+        with self.guard("else:" if absent else None):
+            self.write(f"{result} = False")
+            with self.loop(node.comp, items):
+                null, expression = self.guarded(c.conj(node.comp.where, node.body))
+                word = "if"
+                if null is not None:
+                    maybe = True
+                    self.write(f"if {null}: {result} = None")
+                    word = "elif"
+                if expression != "None":
+                    with self.block(f"{word} {expression}:"):
+                        self.write(f"{result} = True")
+                        self.write("break")
+        return result, maybe
+
+    _START = {"count": "0", "sum": "0", "mean": "0", "min": "None", "max": "None"}
+
+    def aggregate(self, node: c.Agg) -> tuple[str, bool]:
+        comp, kind = node.comp, node.function
+        result, total = self.fresh(), self.fresh()
+        seen = self.fresh() if node.distinct or kind == "mean" else ""
+        items, absent = self.items(comp.source)
+        if absent:
+            self.write(f"if {items} is None: {result} = None")
+        with self.guard("else:" if absent else None):
+            self.write(f"{total} = {self._START[kind]}")
+            if seen:
+                self.write(f"{seen} = {'set()' if node.distinct else '0'}")
+            with self.loop(comp, items):
+                self.kept(comp, result)
+                if kind == "count" and not node.distinct:
+                    self.write(f"{total} += 1")
+                else:
+                    self.gather(node, result, total, seen)
+            with self.block("else:"):
+                self.write(f"{result} = {self.finish(node, total, seen)}")
+        return result, True
+
+    def kept(self, comp: c.Comp, result: str) -> None:
+        """Leaves out an item that the condition does, and gives up where that is unknown."""
+        if comp.where is None:
+            return
+        null, condition = self.guarded(comp.where)
+        if null is not None:
+            with self.block(f"if {null}:"):
+                self.write(f"{result} = None")
+                self.write("break")
+        if condition != "None":
+            self.write(f"if not {condition}: continue")
+
+    def gather(self, node: c.Agg, result: str, total: str, seen: str) -> None:
+        assert node.comp.item is not None
+        item = self.atom(node.comp.item)
+        with self.block(f"if {item} is None:"):
+            self.write(f"{result} = None")
+            self.write("break")
+        if node.distinct:
+            self.write(f"{seen}.add({item})")
+        elif node.function in ("sum", "mean"):
+            whole = node.comp.item.type.name in ("integer", "days")
+            self.write(f"{total} = {f'{total} + {item}' if whole else f'ADD({total}, {item})'}")
+            if seen:
+                self.write(f"{seen} += 1")
+        else:
+            sign = "<" if node.function == "min" else ">"
+            self.write(f"if {total} is None or {item} {sign} {total}: {total} = {item}")
+
+    def finish(self, node: c.Agg, total: str, seen: str) -> str:
+        if node.distinct:
+            return f"len({seen})"
+        return f"DIVIDE({total}, {seen})" if node.function == "mean" else total
+
+    # -- decision tables ----------------------------------------------------------------------------------
+
+    def lookup(self, node: c.Lookup) -> tuple[str, bool]:
+        if id(node.table) not in self.tables:
+            name = f"T{len(self.tables)}"
+            self.tables[id(node.table)] = name
+            self.keep.append(node.table)
+            self.space[name] = _table_function(node.table)
+        inputs = ", ".join(self.atom(i) for i in node.inputs)
+        row = self.assign(f"{self.tables[id(node.table)]}({inputs})")
+        return self.assign(f"None if {row} is None else {row}[{node.output}]"), True
+
+
+def _table_function(table: Table) -> Callable[..., tuple[Any, ...] | None]:
+    """A function of the inputs that gives the outputs by the hit policy, or None: missing."""
+    names = [f"a{i}" for i in range(len(table.inputs))]
+
+    def compiled(cores: Sequence[c.Core]) -> Callable[..., tuple[Any, ...]]:
+        writer = _Writer(Calendar.empty())
+        writer.scopes[0] = {input_name(i): (name, True) for i, name in enumerate(names)}
+        for core in cores:
+            for node in c.walk(core):
+                if isinstance(node, c.Var) and node.name not in writer.scopes[0]:
+                    writer.scopes[0][node.name] = (node.name, node.nullable)
+        results = [writer.atom(core) for core in cores]
+        writer.write(f"return ({''.join(r + ', ' for r in results)})")
+        source = "\n".join([f"def f({', '.join(names)}):", *writer.lines]) + "\n"
+        exec(compile(source, "<generated from table>", "exec"), writer.space)
+        return writer.space["f"]  # type: ignore[no-any-return]
+
+    tests = [compiled([c.conj(*row.tests)]) for row in table.rows]
+    outputs = [compiled(row.outputs) for row in table.rows]
+    default = compiled(table.default) if table.default is not None else None
+    return _hit(table.hit_policy, tests, outputs, default)
+
+
+def _hit(policy: str, tests: list[Any], outputs: list[Any], default: Any) -> Callable[..., tuple[Any, ...] | None]:
+    rows = list(zip(tests, outputs, strict=True))
+
+    def none(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        return default(*args) if default is not None else None
+
+    def first(*args: Any) -> tuple[Any, ...] | None:
+        for test, output in rows:
+            (met,) = test(*args)
+            if met is None:
+                return None
+            if met:
+                return output(*args)  # type: ignore[no-any-return]
+        return none(args)
+
+    def single(*args: Any) -> tuple[Any, ...] | None:
+        found: tuple[Any, ...] | None = None
+        hits, open_ = 0, False
+        for test, output in rows:
+            (met,) = test(*args)
+            if met is None:
+                open_ = True
+            elif met:
+                values = output(*args)
+                hits += 1
+                if hits > 1 and (policy == "unique" or values != found):
+                    return None
+                found = values
+        if hits:
+            return found
+        return None if open_ else none(args)
+
+    def collect(*args: Any) -> tuple[Any, ...] | None:
+        gathered = []
+        for test, output in rows:
+            (met,) = test(*args)
+            if met is None:
+                return None
+            if met:
+                gathered.append(output(*args))
+        if policy == "collect count":
+            return (len(gathered),) * len(outputs[0](*args)) if outputs else None
+        if not gathered:
+            if default is not None:
+                return none(args)
+            return (0,) * len(outputs[0](*args)) if policy == "collect sum" and outputs else None
+        columns = list(zip(*gathered, strict=True))
+        if any(v is None for column in columns for v in column):
+            return tuple(None if None in column else _fold(policy, column) for column in columns)
+        return tuple(_fold(policy, column) for column in columns)
+
+    return {"first": first, "unique": single, "any": single}.get(policy, collect)
+
+
+def _fold(policy: str, column: tuple[Any, ...]) -> Any:
+    if policy == "collect min":
+        return min(column)
+    if policy == "collect max":
+        return max(column)
+    total = column[0]
+    for value in column[1:]:
+        total = total + value if isinstance(total, int) and isinstance(value, int) else NAMES["ADD"](total, value)
+    return total
