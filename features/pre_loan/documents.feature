@@ -123,6 +123,7 @@
     假如 guarantees 如下
       | guarantor_id | kind    | amount  | type  | resolution_on |
       | C000902      | company | 3000000 | joint |               |
+    而且 approval.decided_on 为 <签订日>
     而且 contract.signed_on 为 <签订日>
     当 按 DOC-07 审查
     那么 结论为 <结论>
