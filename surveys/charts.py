@@ -1,5 +1,8 @@
-"""Charts as inline SVG, one row each. Colours come from the page's style sheet; shapes carry plain ones of their own
-so that a row also stands outside the page. Every chart has a text alternative."""
+"""Charts as inline SVG, one row each.
+
+Colours come from the style sheet of the page; shapes carry plain ones of their own, so that a row also stands
+outside the page. Every chart has a text alternative.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def _svg(height: int, alternative: str, *shapes: str) -> Markup:
 
 
 def diverging_extent(rows: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """How far the bars of a table reach to the left and right of the middle of the neutral answers, in shares."""
+    """How far bars reach to the left and right of the middle of the neutral answers, in shares."""
     known = [r for r in rows if not math.isnan(r[0])]
     left = max((r[0] + r[1] + r[2] / 2 for r in known), default=0.5)
     right = max((r[2] / 2 + r[3] + r[4] for r in known), default=0.5)
@@ -39,7 +42,8 @@ def diverging_bar(shares: Sequence[float], extent: tuple[float, float], alternat
         for point, (share, colour) in enumerate(zip(shares, _POINTS, strict=True), start=1):
             width = share * unit
             shapes.append(
-                f'<rect class="point-{point}" x="{x:.1f}" y="3" width="{width:.1f}" height="14" fill="{colour}"/>'
+                f'<rect class="point-{point}" x="{x:.1f}" y="3" width="{width:.1f}" height="14"'
+                f' fill="{colour}"/>'
             )
             if width >= 24:
                 shapes.append(
@@ -48,7 +52,7 @@ def diverging_bar(shares: Sequence[float], extent: tuple[float, float], alternat
                 )
             x += width
     line = f'<line class="axis" x1="{middle:.1f}" x2="{middle:.1f}" y1="0" y2="20" stroke="#888"/>'
-    return _svg(20, alternative, *shapes, line)
+    return _svg(20, alternative, line, *shapes)
 
 
 def dumbbell(opinion: float, low: float, high: float, practice: float, band: str, alternative: str) -> Markup:
@@ -90,6 +94,7 @@ def share_bar(share: float, low: float, high: float, most: float, alternative: s
         18,
         alternative,
         f'<rect class="share" x="0" y="3" width="{share * unit:.1f}" height="12" fill="#7fb2b0"/>',
-        f'<path class="interval" d="M{low * unit:.1f} 9H{high * unit:.1f}M{low * unit:.1f} 6v6M{high * unit:.1f} 6v6"'
+        f'<path class="interval" d="M{low * unit:.1f} 9H{high * unit:.1f}'
+        f'M{low * unit:.1f} 6v6M{high * unit:.1f} 6v6"'
         ' stroke="#444" stroke-width="1.5" fill="none"/>',
     )

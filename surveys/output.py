@@ -7,10 +7,6 @@ import datetime as dt
 import io
 import json
 import math
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import pandas as pd
 import xlsxwriter
-from sancha.engine.diagnostics import SanchaError
 
 import sancha
 
 from . import charts
+from .files import replacing_folder
 from .texts import Texts, figure, percent, probability, ratio, signed
 
 if TYPE_CHECKING:
@@ -48,65 +44,8 @@ TABLES = (
 )
 _SHARES = frozenset(
     ("top2", "top2_low", "top2_high", "top2_unmarked", "share", "low", "high", "pass_rate")
-    + tuple(f"share_{p}" for p in range(1, 6))
-)
+) | frozenset(f"share_{p}" for p in range(1, 6))
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-@contextmanager
-def replacing_file(target: Path) -> Iterator[Path]:
-    """A path beside `target` to write to; it takes the name at the end, and goes away after an error."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
-    except OSError as e:
-        raise SanchaError(f"cannot write `{target.name}`: {e.strerror}", where=target, code="E0730") from e
-    open(handle).close()
-    beside = Path(name)
-    try:
-        yield beside
-        beside.chmod(0o644)
-        beside.replace(target)
-    except OSError as e:
-        raise SanchaError(f"cannot write `{target.name}`: {e.strerror}", where=target, code="E0730") from e
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-@contextmanager
-def replacing_folder(target: Path, mark: str) -> Iterator[Path]:
-    """A folder beside `target` to fill; it takes the name at the end, and goes away after an error.
-
-    An older folder is replaced only if it is empty or holds the file `mark`, so that no other work is lost.
-    """
-    if target.exists() and not (target / mark).is_file() and (target.is_file() or any(target.iterdir())):
-        raise SanchaError(
-            f"`{target.name}` is there already and holds other things",
-            help="name another folder, or empty this one",
-            where=target,
-            code="E0730",
-        )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
-    except OSError as e:
-        raise SanchaError(f"cannot write to `{target}`: {e.strerror}", where=target, code="E0730") from e
-    try:
-        new, old = work / "new", work / "old"
-        new.mkdir()
-        yield new
-        if target.exists():
-            target.rename(old)
-        try:
-            new.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
-    except OSError as e:
-        raise SanchaError(f"cannot write to `{target}`: {e.strerror}", where=target, code="E0730") from e
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def write_tabulation(result: Tabulation, out: Path) -> None:
@@ -123,7 +62,7 @@ def write_tabulation(result: Tabulation, out: Path) -> None:
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:
-    """A table as CSV in UTF-8 with a byte order mark, for Excel. Text that it would run as a formula gets a `'`."""
+    """A table as CSV, UTF-8 with a byte order mark. What Excel would take for a formula gets a `'` before it."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(table.columns)
@@ -384,21 +323,25 @@ def _gap_rows(result: Tabulation, t: Texts) -> list[dict[str, Any]]:
     for g in sorted(_named(result.gap), key=lambda g: (math.isnan(g.gap), -abs(g.gap), g.item)):
         words = t("gap.text", top2=percent(g.top2), top2_n=g.top2_n, n=g.n, rate=percent(g.pass_rate),
                   passes=f"{g.passes:,}", judged=f"{g.judged:,}")  # fmt: skip
-        beside = [t("gap.beside", waived=f"{g.waived:,}", unknown=f"{g.unknown:,}")] if g.judged else []
-        if g.judged_exposure:
-            beside.append(t("gap.amount", rate=percent(ratio(g.passed_exposure, g.judged_exposure))))
+        beside = []
+        if g.status not in ("compared", "not in the run"):
+            beside.append(t(f"status.{g.status}"))
+        if g.direction:
+            beside.append(t(f"gap.better_{g.direction}"))
         if g.absent:
             beside.append(t("gap.absent", rules=g.absent))
+        if g.waived or g.unknown:
+            beside.append(t("gap.beside", waived=f"{g.waived:,}", unknown=f"{g.unknown:,}"))
+        amount = ratio(g.passed_exposure, g.judged_exposure)
         rows.append(
             {
                 "g": g,
+                "rules": g.rules.split(", "),
                 "reverse": g.item in reverse,
                 "chart": charts.dumbbell(g.top2, g.top2_low, g.top2_high, g.pass_rate, g.band, words),
-                "words": words,
-                "reading": t(f"gap.says_{g.direction or 'none'}")
-                if g.status == "compared"
-                else t(f"status.{g.status}"),
-                "beside": " · ".join(beside),
+                "words": t.join(words, t(f"gap.says_{g.direction}")) if g.direction else words,
+                "amount": "" if math.isnan(amount) else t("gap.amount", rate=percent(amount)),
+                "beside": beside,
                 "note": notes.get(g.item),
             }
         )

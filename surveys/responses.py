@@ -33,7 +33,8 @@ class Responses:
     - `answers`: Int8, 1 to 5 as given (not recoded), one column an item; NA where there is no opinion.
     - `dont_know`: bool, the same shape: the respondent chose "don't know".
     - `causes`: bool, one column a cause code: ticked. A respondent without a tick did not answer.
-    - `quality`: `date` (date or None), `seconds` (Float64), `too_fast`, `attention_failed`, `attention_blank`, bool.
+    - `quality`: `date` (date or None), `seconds` (Float64), and as bool `too_fast`, `attention_failed`,
+      `attention_blank`.
     - `open`: `answer`, `code` (cause code given by a reader), `cause_other`; text or None.
     - `rejects`: `row` (1 = first row below the header), `column` (empty for a whole row), `text`, `reason`.
     """

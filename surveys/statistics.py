@@ -61,8 +61,8 @@ class Association:
 def association(counts: np.ndarray) -> Association:
     """Test whether the shares differ between rows; counts of shape (groups, 2).
 
-    Pearson's chi-square without continuity correction. While an expected count is below 5, the two smallest rows
-    are merged; two rows that are still too small are tested by Fisher's exact test.
+    Pearson's chi-square without continuity correction. While an expected count is below 5, the two smallest
+    rows are merged; two rows that are still too small are tested by Fisher's exact test.
     """
     rows = counts[counts.sum(axis=1) > 0]
     if len(rows) < 2 or (rows.sum(axis=0) == 0).any():
@@ -104,15 +104,15 @@ def merge_groups(sizes: dict[str, int], least: int, *, ordered: bool) -> list[tu
 def rows_to_pool(counts: np.ndarray, least: int, hide: frozenset[int] = frozenset()) -> frozenset[int]:
     """Which rows of a table of shape (groups, 2) may be shown only together.
 
-    A row with a cell below `least` is hidden, and so are the rows of `hide`. What is left of the column totals
-    after subtracting the visible rows is the sum of the hidden ones, so more rows are hidden until
+    A row with a cell below `least` is hidden, and so are the rows of `hide`. What is left of the column
+    totals after subtracting the visible rows is the sum of the hidden ones, so more rows are hidden until
 
     - there are at least two, and both of their summed cells are at least `least`;
-    - whatever the other hidden rows hold, at least `least` values remain possible for the cells of each of them
-      (or as many as its size allows).
+    - whatever the other hidden rows hold, at least `least` values remain possible for the cells of each of
+      them (or as many as its size allows).
 
-    The smallest row that achieves this is taken, or the smallest of all where none does alone. Either all rows
-    are returned, or the sum of the returned rows may be shown as one row.
+    The smallest row that achieves this is taken, or the smallest of all where none does alone. Either all
+    rows are returned, or the sum of the returned rows may be shown as one row.
     """
     hidden = {i for i, row in enumerate(counts) if row.min() < least} | hide
     by_size = sorted(range(len(counts)), key=lambda i: (int(counts[i].sum()), i))

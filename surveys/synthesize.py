@@ -12,13 +12,13 @@ from pathlib import Path
 
 from sancha.engine.diagnostics import SanchaError
 
+from .files import replacing_file
 from .instrument import Background, Instrument, Item, Language
-from .output import replacing_file
 
 Weights = Mapping[str, float]
 
-# A believable staff: weights of the answers of the background questions; what is not named here is as likely as the
-# rest. Posts and loans in charge depend on the department.
+# A believable staff: weights of the answers of the background questions; the answers of a question not named
+# here are equally likely. Posts and loans in charge depend on the department.
 _STAFF: Mapping[str, Weights] = {
     "A1": {"head_office": 12, "branch": 33, "sub_branch": 55},
     "A2": {"front": 44, "review": 17, "risk": 16, "audit": 11, "workout": 7, "other": 5},
@@ -35,7 +35,7 @@ _BY_DEPARTMENT: Mapping[tuple[str, str], Weights] = {
     ("other", "A3"): {"manager": 60, "disb_checker": 40},
     ("front", "A6"): {"none": 6, "1_30": 34, "31_60": 33, "61_100": 19, "over_100": 8},
 }
-# How favourably a department sees the practice, in standard deviations of the answers, and the stages it works on.
+# How favourably a department sees the practice, in standard deviations, and the stages it works on.
 _OUTLOOK: Weights = {"front": 0.30, "review": 0.05, "risk": -0.10, "audit": -0.55, "workout": -0.45}
 _OWN_WORK: Mapping[str, Sequence[str]] = {
     "front": ("pre", "post", "culture"),
@@ -85,9 +85,9 @@ def synthesize_answers(
 ) -> None:
     """Write synthetic answers to `out_csv`: the same arguments give the same bytes.
 
-    Answers follow one latent factor a dimension with a common part, departments differ in outlook and in what they
-    know, and a few respondents are too fast or inattentive. `lang` is the language of the open answers; the
-    fieldwork takes the three weeks from `first_day`. Raises `SanchaError` for fewer respondents than one.
+    Answers follow one latent factor a dimension with a common part, departments differ in outlook and in what
+    they know, and a few respondents are too fast or inattentive. `lang` is the language of the open answers;
+    the answers are dated in the three weeks from `first_day`. Raises `SanchaError` without respondents.
     """
     if respondents < 1:
         raise SanchaError(f"{respondents} respondents cannot answer", help="give a number of 1 or more")

@@ -35,15 +35,16 @@ NOT_STATED = "not_stated"
 class Tabulation:
     """All tables of a questionnaire. Shares are of 0 to 1; nan where there is nothing to show.
 
-    - `items`, one row a statement: `n` opinions, `dont_know`, `no_answer` (blank or rejected), `share_1` … `share_5`
-      of the opinions **after recoding** reverse-worded statements, `top2_n`, `top2` with its 95 % Wilson interval
-      `top2_low` and `top2_high`, `mean`, `sd`, and `top2_unmarked` without the marked respondents.
+    - `items`, one row a statement: `n` opinions, `dont_know`, `no_answer` (blank or rejected), `share_1` …
+      `share_5` of the opinions **after recoding** reverse-worded statements, `top2_n`, `top2` with its 95 %
+      Wilson interval `top2_low` and `top2_high`, `mean`, `sd`; `top2_unmarked` leaves the marked ones out.
     - `dimensions`: `k` items, `n` complete answers, `mean` of the item means, `alpha` with its 95 % interval,
       `alpha_unmarked`. `reliability`: `item_rest` correlation and `alpha_if_dropped` of each item.
     - `background`: people by answer, small groups merged.
-    - `cross`, and `causes_by_group`: one row an item or cause, breakdown and group: `n`, `count` that agree (or
-      ticked), `share`; `state` is `shown`, `hidden` (no numbers) or `together` (the hidden groups as one row).
-      `cross_tests`, `cause_tests`: the test of each breakdown, `p`, and `q` (p adjusted for the number of tests).
+    - `cross`, and `causes_by_group`: one row an item or cause, breakdown and group: `n`, `count` that agree
+      (or ticked), `share`; `state` is `shown`, `hidden` (no numbers) or `together` (the hidden groups as one
+      row). `cross_tests`, `cause_tests`: the test of each breakdown, `p`, and `q` (p adjusted for the number
+      of tests).
     - `causes`, ranked: `count` of `n` respondents that answered, `share` with its 95 % Wilson interval.
     - `gap`, `gap_rules`: see `triangulation`. Empty without a run.
     - `quality`: counts of what was read, marked and rejected. `rejects` as in `Responses`.
@@ -93,8 +94,8 @@ def tabulate(
 ) -> Tabulation:
     """Tabulate `responses` to `instrument` into the folder `out`, beside the replay `run` where one is given.
 
-    Writes `report.html`, `tables.xlsx`, `tabulation.json` and one CSV a table, all or nothing. `invited` is the
-    number of people asked. Raises `SanchaError` on input that cannot be worked with.
+    Writes `report.html`, `tables.xlsx`, `tabulation.json` and one CSV a table, all or nothing. `invited` is
+    the number of people asked. Raises `SanchaError` on input that cannot be worked with.
     """
     if lang not in LANGUAGES:
         raise SanchaError(f"unknown language `{lang}`", help="the languages are: " + ", ".join(LANGUAGES))
@@ -122,7 +123,7 @@ def analyse(
     people = responses.respondents
     if people < instrument.small_cell:
         raise SanchaError(
-            f"only {people} respondents: fewer than {instrument.small_cell} cannot be shown without showing people",
+            f"only {people} respondents: fewer than {instrument.small_cell} cannot be tabulated anonymously",
             where=responses.file,
             code="E0714",
         )
@@ -409,10 +410,10 @@ def _numbers(cells: np.ndarray) -> dict[str, object]:
 def _hidden_rows(
     members: Mapping[str, list[np.ndarray]], yes: np.ndarray, least: int
 ) -> dict[str, frozenset[int]]:
-    """The rows to hide in each breakdown, so that neither it alone nor two of them together show a small cell.
+    """The rows to hide in each breakdown, so that neither one nor two of them together show a small cell.
 
-    Two breakdowns together do where a group of one lies within a group of the other (auditors within the audit
-    department): the few people between them could be had by subtraction.
+    Two breakdowns together do where a group of one lies within a group of the other (auditors within the
+    audit department): the few people between them could be had by subtraction.
     """
     hide: dict[str, frozenset[int]] = {by: frozenset() for by in members}
     while True:

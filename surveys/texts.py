@@ -30,6 +30,9 @@ class Texts:
     def __call__(self, key: str, **slots: object) -> str:
         return all_texts()[key][self.lang].format(**slots)
 
+    def join(self, *sentences: str) -> str:
+        return ("" if self.lang == "zh" else " ").join(sentences)
+
 
 def percent(share: float) -> str:
     """`45.0%`, or `–` where there is none."""

@@ -1,8 +1,9 @@
 """The perception–practice gap: what staff say, set against what the loan files show.
 
-gap = top-2 share of an item - pass rate of its rules, both of 0 to 1. The pass rate is pass / (pass + breach);
-waived breaches, unknown outcomes and outcomes not yet due are counted beside it and are in neither term.
-Where an item names several rules, their tests are added up, and each rule stands on its own in `gap_rules`.
+gap = top-2 share of an item - pass rate of its rules, both of 0 to 1. The pass rate is
+pass / (pass + breach); waived breaches, unknown outcomes and outcomes not yet due are counted beside it and
+are in neither term. Where an item names several rules, their tests are added up, and each rule stands on its
+own in `gap_rules`.
 """
 
 from __future__ import annotations
