@@ -25,4 +25,5 @@ def evaluators() -> dict[bool, Evaluator]:
     return {hindsight: Evaluator(pack, hindsight=hindsight) for hindsight in (False, True)}
 
 
-scenarios(os.environ[FEATURES])
+if FEATURES in os.environ:
+    scenarios(os.environ[FEATURES])

@@ -409,8 +409,10 @@ class Checker:
 
     def apply(self, name: str, args: tuple[c.Core, ...], node: s.Node, shown: str) -> c.Core:
         given = [a.type for a in args]
-        if any(g.name == "error" for g in given):
-            return _BAD
+        for arg in args:
+            if arg.type.name == "error":
+                # A fact whose type nobody knows is missing, and so is what is made of it.
+                return arg if isinstance(arg, c.Fact) else _BAD
         if any(g.name == "null" for g in given):
             return self.defect("E0204", f"`{shown}` with null is always unknown", node,
                                "a missing fact is asked for with `= null` or `!= null`")  # fmt: skip

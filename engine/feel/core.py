@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING
 
 from sancha.engine.feel.operators import Operator
@@ -253,19 +254,29 @@ def negate(arg: Core) -> Core:
 
 def children(node: Core | Comp | Source) -> Iterator[Core | Comp | Source]:
     """The parts of a node, in order. A table's cells are not parts: they speak of its inputs alone."""
-    for field in dataclasses.fields(node):
-        value = getattr(node, field.name)
+    for name in _part_names(type(node)):
+        value = getattr(node, name)
         if isinstance(value, (Core, Comp, Source)):
             yield value
         elif isinstance(value, tuple):
             yield from (v for v in value if isinstance(v, (Core, Comp, Source)))
 
 
+@cache
+def _part_names(kind: type) -> tuple[str, ...]:
+    """The attributes of a node class that can hold parts."""
+    plain = {"type", "value", "name", "var", "list", "path", "row", "function", "distinct", "truth", "nullable"}
+    keep = {"value"} if kind is Let else set()
+    return tuple(f.name for f in dataclasses.fields(kind) if f.name not in plain or f.name in keep)
+
+
 def walk(node: Core | Comp | Source) -> Iterator[Core | Comp | Source]:
     """The node and all its parts, outermost first."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        yield current
+        pending.extend(reversed(list(children(current))))
 
 
 def rewrite(node: Core, change: Callable[[Core], Core]) -> Core:
@@ -280,11 +291,11 @@ def rewrite_comp(comp: Comp, change: Callable[[Core], Core]) -> Comp:
 def _parts(node, change):  # type: ignore[no-untyped-def]
     """The node rebuilt from changed parts; generic over all node classes, so it is typed by its callers."""
     updates = {}
-    for field in dataclasses.fields(node):
-        value = getattr(node, field.name)
+    for name in _part_names(type(node)):
+        value = getattr(node, name)
         new = _changed(value, change)
         if new is not value:
-            updates[field.name] = new
+            updates[name] = new
     return dataclasses.replace(node, **updates) if updates else node
 
 
@@ -318,12 +329,12 @@ def _unique(node, bound, names):  # type: ignore[no-untyped-def]
             return dataclasses.replace(node, var=bound[node.var])
         case Core() | Source():
             updates = {}
-            for field in dataclasses.fields(node):
-                value = getattr(node, field.name)
+            for name in _part_names(type(node)):
+                value = getattr(node, name)
                 if isinstance(value, (Core, Comp, Source)):
-                    updates[field.name] = _unique(value, bound, names)
+                    updates[name] = _unique(value, bound, names)
                 elif isinstance(value, tuple) and any(isinstance(v, (Core, Comp, Source)) for v in value):
-                    updates[field.name] = tuple(_unique(v, bound, names) for v in value)
+                    updates[name] = tuple(_unique(v, bound, names) for v in value)
             return dataclasses.replace(node, **updates) if updates else node
     return node
 

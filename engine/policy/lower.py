@@ -80,6 +80,12 @@ def lower_decision(pack: Pack, name: str, *, hindsight: bool = False) -> c.Core:
     return c.unique(core, _names())
 
 
+def lower_core(pack: Pack, core: c.Core, *, hindsight: bool = False) -> c.Core:
+    """One expression of the pack's scope, as read on the day that `as_of` is bound to."""
+    clock = _Clock(AS_OF, None if hindsight else AS_OF, AS_OF)
+    return c.unique(_Lowering(pack, hindsight).at(core, clock, inline=True), _names())
+
+
 def _names() -> Iterator[str]:
     return (f"v{n}" for n in itertools.count(1))
 

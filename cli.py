@@ -1,0 +1,328 @@
+"""`sancha`: the command line. Thin: every command is one call into a package."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from sancha import __version__
+from sancha.engine.diagnostics import SanchaError, did_you_mean, explanation, known_codes
+
+app = typer.Typer(
+    help="Credit policy as rules: check them, test them, replay loan files against them, audit what is found.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+survey = typer.Typer(help="The staff questionnaire.", no_args_is_help=True)
+audit = typer.Typer(help="Internal audit engagements.", no_args_is_help=True)
+app.add_typer(survey, name="survey")
+app.add_typer(audit, name="audit")
+
+out = Console()
+err = Console(stderr=True)
+
+#: The demonstration pack, beside this file in a checkout and in an installed package alike.
+DEMONSTRATION_PACK = Path(__file__).resolve().parent / "rules"
+PackOption = Annotated[
+    Path, typer.Option("--pack", help="Folder of the policy pack.", show_default="the demonstration pack")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace what an earlier run left there.")]
+
+
+def main() -> None:
+    """Runs the command line. Exit status: 0 done, 1 something was found, 2 the input cannot be worked with."""
+    try:
+        app()
+    except SanchaError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        err.print("interrupted; nothing was left half-written", highlight=False)
+        sys.exit(130)
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            sys.exit(0)
+        help = "free some space and run it again; nothing was left half-written" if error.errno == errno.ENOSPC else None
+        fail(SanchaError((error.strerror or str(error)).lower(), where=error.filename, help=help))
+
+
+def fail(error: SanchaError) -> None:
+    err.print(error.render(), markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)
+
+
+def version_wanted(wanted: bool) -> None:
+    if wanted:
+        out.print(f"sancha {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=version_wanted, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+# -- writing policy -----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")]) -> None:
+    """Copy the demonstration pack, with its scenarios, into FOLDER: a pack to start from."""
+    if folder.exists():
+        raise SanchaError(f"`{folder}` exists already", help="name a folder that does not exist yet")
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    ignore = shutil.ignore_patterns("__pycache__", "*.py")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(DEMONSTRATION_PACK, part, ignore=ignore)
+        shutil.copytree(DEMONSTRATION_PACK.parent / "features", part / "features", ignore=ignore)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    out.print(f"{folder} holds a policy pack. Next: sancha check {folder}; sancha test {folder}", highlight=False)
+
+
+@app.command()
+def check(pack: Annotated[Path, typer.Argument(help="Folder of the policy pack.")] = DEMONSTRATION_PACK) -> None:
+    """Check a pack: every defect in one pass, each with its place and a help line."""
+    from sancha.engine.policy.lower import lower
+    from sancha.engine.policy.pack import load_pack
+
+    loaded = load_pack(pack)
+    lower(loaded)
+    kinds = {kind: sum(r.kind == kind for r in loaded.rules.values()) for kind in ("check", "trigger", "portfolio")}
+    out.print(
+        f"{loaded.name} {loaded.version}: {len(loaded.rules)} rules "
+        f"({', '.join(f'{n} {kind}' for kind, n in kinds.items())}), {len(loaded.decisions)} decisions and tables, "
+        f"{len(loaded.parameters)} parameters, {len(loaded.clauses)} clauses, {len(loaded.waivers)} waivers: no errors",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def test(
+    pack: Annotated[Path, typer.Argument(help="Folder of the policy pack.")] = DEMONSTRATION_PACK,
+    only: Annotated[str | None, typer.Option("-k", help="Only scenarios whose name holds this.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name each scenario.")] = False,
+) -> None:
+    """Run the scenarios of a pack."""
+    from sancha.features.run import run_scenarios
+
+    raise typer.Exit(run_scenarios(pack, only, verbose))
+
+
+@app.command()
+def explain(code: Annotated[str, typer.Argument(help="An error code, such as E0201.")]) -> None:
+    """Explain an error code."""
+    page = explanation(code)
+    if page is None:
+        help = did_you_mean(code.upper(), known_codes()) or f"codes are {', '.join(known_codes())}"
+        raise SanchaError(f"there is no error code `{code}`", help=help)
+    out.print(Markdown(page))
+
+
+@app.command()
+def feel(
+    expression: Annotated[str, typer.Argument(help="An expression of the policy language.")],
+    context: Annotated[Path | None, typer.Option("--context", help="JSON file with the facts.")] = None,
+    pack: Annotated[
+        Path | None, typer.Option("--pack", help="Read the context as a loan file of this pack's vocabulary.")
+    ] = None,
+) -> None:
+    """Evaluate one expression. Prints the value, or `unknown` and the facts that are missing."""
+    from sancha.engine.run.single import evaluate
+
+    answer = evaluate(expression, context, pack)
+    if answer.text is not None:
+        out.print(answer.text, markup=False, highlight=False, soft_wrap=True)
+    else:
+        missing = f": missing {', '.join(answer.missing)}" if answer.missing else ""
+        out.print(f"unknown{missing}", markup=False, highlight=False, soft_wrap=True)
+
+
+# -- loan files ---------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def synth(
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the book.")],
+    loans: Annotated[int, typer.Option(min=1, help="Number of loan files.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+) -> None:
+    """Make a synthetic book with seeded faults."""
+    from sancha.engine.book.synthesize import synthesize
+    from sancha.engine.policy.vocabulary import load_vocabulary
+
+    vocabulary = load_vocabulary(DEMONSTRATION_PACK / "vocabulary.yaml")
+    with progress("synthetic book") as step:
+        book = synthesize(loans, seed, folder, vocabulary, progress=step)
+    out.print(f"{folder}: {book.loans} loan files as of {book.as_of}; seeded faults in faults.json", highlight=False)
+
+
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="CSV, XLSX or Parquet file, or a folder of them.")],
+    mapping: Annotated[Path, typer.Option("--mapping", help="YAML file that maps columns to facts.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the book.")],
+    vocabulary: Annotated[
+        Path | None, typer.Option("--vocabulary", help="A vocabulary.yaml.", show_default="the mapping's, or the demonstration pack's")
+    ] = None,
+) -> None:
+    """Import an extract onto a vocabulary. What cannot be read is rejected, counted and kept."""
+    from sancha.engine.book.intake import import_extract
+    from sancha.engine.policy.vocabulary import load_vocabulary
+
+    beside = mapping.parent / "vocabulary.yaml"
+    path = vocabulary or (beside if beside.is_file() else DEMONSTRATION_PACK / "vocabulary.yaml")
+    with progress("import") as step:
+        result = import_extract(source, mapping, load_vocabulary(path), folder, progress=step)
+    out.print(result.text(), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def replay(
+    book: Annotated[Path, typer.Argument(help="Folder of the book.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the results.")],
+    pack: PackOption = DEMONSTRATION_PACK,
+    engine: Annotated[str, typer.Option(help="`columns` (DuckDB) or `row`.")] = "columns",
+    hindsight: Annotated[
+        bool, typer.Option("--with-hindsight/--as-decided", help="See facts that became known later.")
+    ] = False,
+) -> None:
+    """Judge every file of a book by every rule."""
+    from sancha.engine.run.replay import replay as run_replay
+
+    run = run_replay(book, pack, folder, engine=engine, hindsight=hindsight, progress=True)
+    print_run(run.info, folder)
+
+
+@app.command()
+def decide(
+    file: Annotated[Path, typer.Argument(help="A loan file as JSON.")],
+    pack: PackOption = DEMONSTRATION_PACK,
+    why: Annotated[bool, typer.Option("--explain", help="Give the reasons in words.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    rule: Annotated[list[str] | None, typer.Option("--rule", help="Only this rule; may be repeated.")] = None,
+    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the book.")] = None,
+    hindsight: Annotated[bool, typer.Option("--with-hindsight/--as-decided")] = False,
+    lang: Annotated[str, typer.Option("--lang", help="Language of titles and reasons.")] = "en",
+) -> None:
+    """Judge one loan file by all rules of a pack."""
+    from sancha.engine.run.single import decide as run_decide
+
+    day = None if as_of is None else as_of.date()
+    decided = run_decide(file, pack, rules=rule, as_of=day, hindsight=hindsight, lang=lang)
+    if as_json:
+        typer.echo(json.dumps(decided.as_json(), ensure_ascii=False, indent=2, default=_plain))
+    else:
+        out.print(decided.as_table())
+        if why:
+            out.print(decided.in_words(), markup=False, highlight=False, soft_wrap=True)
+
+
+# -- questionnaire and audit --------------------------------------------------------------------------------------
+
+
+@survey.command()
+def tabulate(
+    instrument: Annotated[Path, typer.Argument(help="The instrument, a YAML file.")],
+    responses: Annotated[Path, typer.Argument(help="Responses, CSV or XLSX.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the tables.")],
+    run: Annotated[Path | None, typer.Option("--run", help="A replay to compare the answers with.")] = None,
+    invited: Annotated[int | None, typer.Option("--invited", min=1, help="People asked, for the response rate.")] = None,
+    lang: Annotated[str, typer.Option("--lang")] = "en",
+) -> None:
+    """Tabulate responses; with --run, set them beside what the loan files show."""
+    from sancha.surveys.tabulate import tabulate as run_tabulate
+
+    run_tabulate(instrument, responses, folder, run=run, invited=invited, lang=lang)
+    out.print(f"{folder} holds the tables: report.html, tables.xlsx, tabulation.json", highlight=False)
+
+
+@audit.command("run")
+def audit_run(
+    engagement: Annotated[Path, typer.Argument(help="The engagement, a YAML file.")],
+    folder: Annotated[Path | None, typer.Option("--out", help="Folder of the report.", show_default="beside the engagement")] = None,
+    lang: Annotated[str | None, typer.Option("--lang", help="en or zh.", show_default="the engagement's")] = None,
+) -> None:
+    """Do an engagement: replay, questionnaire, findings, and the report as HTML, PDF, XLSX and CSV."""
+    from sancha.audit.engagement import run_engagement
+
+    result = run_engagement(engagement, folder or engagement.with_suffix(""), lang=lang)
+    print_findings(result)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the demonstration.")] = Path("demo"),
+    loans: Annotated[int, typer.Option(min=200, help="Number of loan files.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same book.")] = 1,
+    lang: Annotated[str, typer.Option("--lang", help="en or zh.")] = "en",
+) -> None:
+    """The whole way on a synthetic book: book, questionnaire, replay, findings, HTML and PDF."""
+    from sancha.audit.demonstration import demonstrate
+
+    with progress("synthetic book") as step:
+        result = demonstrate(folder, DEMONSTRATION_PACK, loans=loans, seed=seed, lang=lang, progress=step)
+    print_findings(result)
+
+
+# -- printing -----------------------------------------------------------------------------------------------------
+
+
+def print_run(info: dict[str, Any], folder: Path) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("outcome")
+    table.add_column("rules × files", justify="right")
+    for outcome, count in info["outcomes"].items():
+        table.add_row(outcome, f"{count:,}")
+    out.print(table)
+    out.print(f"{info['files']:,} files × {info['rules']} rules in {info['seconds']:.1f} s: {folder}", highlight=False)
+
+
+def print_findings(result: Any) -> None:
+    out.print(result.summary(), highlight=False, markup=False, soft_wrap=True)
+
+
+class progress:
+    """A progress bar as a callback (done, total); silent where nobody looks."""
+
+    def __init__(self, label: str) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self.bar = Progress(
+            TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            console=err, disable=not err.is_terminal, transient=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> Any:
+        self.bar.start()
+        task = self.bar.add_task("", total=None)
+        return lambda done, total: self.bar.update(task, completed=done, total=total)
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+if __name__ == "__main__":
+    main()
