@@ -62,7 +62,7 @@ def write_tabulation(result: Tabulation, out: Path) -> None:
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:
-    """A table as CSV, UTF-8 with a byte order mark. What Excel would take for a formula gets a `'` before it."""
+    """A table as CSV in UTF-8 with a byte order mark. A `'` goes before what Excel would run."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(table.columns)
@@ -234,6 +234,7 @@ def _workbook(result: Tabulation) -> bytes:
         cover.merge_range(line, 0, line, 1, method, formats["text"])
         cover.set_row(line, 48)
 
+    questions = {b.item: f"{b.item} {b.text.of(result.lang)}" for b in result.instrument.background}
     for name in TABLES:
         table: pd.DataFrame = getattr(result, name)
         sheet = book.add_worksheet(t(f"table.{name}"))
@@ -244,7 +245,7 @@ def _workbook(result: Tabulation) -> bytes:
         for row, cells in enumerate(table.itertuples(index=False), start=1):
             for column, value in enumerate(cells):
                 label = table.columns[column]
-                said = _said(label, value, name, t)
+                said = questions[value] if label == "by" else _said(label, value, name, t)
                 if said is None:
                     continue
                 if isinstance(said, str):
