@@ -73,6 +73,19 @@ Feature: Loan to value
       | residential |             | 560000.01 | unknown |
       | equipment   | 2023-12-20  | 330000.00 | pass    |
 
+  Scenario Outline: LTV-01 before the notice of March 2021 the bank's own policy
+    Given approval.decided_on is 2021-03-25
+    And collateral are
+      | kind        | acquired_on   | acquired_price | bank_value | prior_liens | secured_amount |
+      | residential | <acquired_on> | 800000         | 1100000    | 0           | 736000.00      |
+    When the file is judged by LTV-01
+    Then the outcome is <outcome>
+
+    Examples:
+      | acquired_on | outcome |
+      | 2020-03-25  | pass    |
+      | 2020-03-26  | breach  |
+
   Scenario: LTV-01 each item keeps its own cap
     Given collateral are
       | kind        | acquired_on | acquired_price | bank_value | prior_liens | secured_amount |

@@ -70,6 +70,23 @@ Feature: Payments split below the line for entrusted payment
       | 250000.00 | pass    |
       | 250000.01 | breach  |
 
+  Scenario Outline: PAY-08 the bank's own line before 1 July 2024
+    Given the book is dated 2024-06-30
+    And application.product is <product>
+    And payments are
+      | date       | payee | payee_owner | amount   | mode |
+      | 2024-06-03 | A     | Wu          | <first>  | self |
+      | 2024-06-05 | A     | Wu          | <second> | self |
+    When the file is judged by PAY-08
+    Then the outcome is <outcome>
+
+    Examples:
+      | product           | first   | second     | outcome |
+      | working_capital   | 5000000 | 5000000.00 | pass    |
+      | working_capital   | 5000000 | 5000000.01 | breach  |
+      | personal_business | 250000  | 250000.00  | pass    |
+      | personal_business | 250000  | 250000.01  | breach  |
+
   Scenario: PAY-08 does not apply to a fixed-asset loan
     Given application.product is fixed_asset
     And payments are
