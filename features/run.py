@@ -9,7 +9,10 @@ import pytest
 
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.pack import load_pack
-from sancha.features import scenarios
+
+#: The environment variables by which `scenarios.py` is told its pack and folder.
+PACK = "SANCHA_PACK"
+FEATURES = "SANCHA_FEATURES"
 
 
 def features_of(pack: Path) -> Path:
@@ -24,8 +27,8 @@ def run_scenarios(pack: Path, only: str | None = None, verbose: bool = False) ->
     """Runs all scenarios, or those whose name holds `only`; 0 if all passed. The pack is checked first."""
     load_pack(pack)
     module = Path(__file__).with_name("scenarios.py")
-    os.environ[scenarios.PACK] = str(pack.resolve())
-    os.environ[scenarios.FEATURES] = str(features_of(pack).resolve())
+    os.environ[PACK] = str(pack.resolve())
+    os.environ[FEATURES] = str(features_of(pack).resolve())
     arguments = [str(module), "--import-mode=importlib", "-p", "no:cacheprovider", "-c", os.devnull, "--tb=short",
                  "--rootdir", str(pack.resolve()), "-W", "error", "--show-capture=no"]  # fmt: skip
     arguments += ["-v"] if verbose else ["-q"]

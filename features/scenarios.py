@@ -13,10 +13,8 @@ from pytest_bdd import scenarios
 
 from sancha.engine.policy.pack import load_pack
 from sancha.engine.run.row import Evaluator
+from sancha.features.run import FEATURES, PACK
 from sancha.features.steps import *  # noqa: F403
-
-PACK = "SANCHA_PACK"
-FEATURES = "SANCHA_FEATURES"
 
 
 @pytest.fixture(scope="session")

@@ -141,11 +141,11 @@ def _arithmetic() -> list[Operator]:
     row("*", NUMBER, MONEY, MONEY, "MULTIPLY({0}, {1})", "({0} * {1})", "A number times an amount.", ("3 * 2", "6"))
     row("*", DAYS, INTEGER, DAYS, "({0} * {1})", "({0} * {1})", "A span of days, several times.",
         ('@"P5D" * 3', "P15D"))  # fmt: skip
-    row("/", NUMBER, NUMBER, NUMBER, "DIVIDE({0}, {1})", "({0} / {1})",
+    row("/", NUMBER, NUMBER, NUMBER, "(DIVIDE({0}, {1}) if {1} else None)", "({0} / {1})",
         "Quotient, to 34 digits, half to even. Division by zero is unknown.", ("1 / 8", "0.125"), True)  # fmt: skip
-    row("/", MONEY, MONEY, NUMBER, "DIVIDE({0}, {1})", "({0} / {1})",
+    row("/", MONEY, MONEY, NUMBER, "(DIVIDE({0}, {1}) if {1} else None)", "({0} / {1})",
         "The ratio of two amounts is a number. Division by zero is unknown.", ("1 / 8", "0.125"), True)  # fmt: skip
-    row("/", MONEY, NUMBER, MONEY, "DIVIDE({0}, {1})", "({0} / {1})",
+    row("/", MONEY, NUMBER, MONEY, "(DIVIDE({0}, {1}) if {1} else None)", "({0} / {1})",
         "An amount divided by a number. Division by zero is unknown.", ("1 / 8", "0.125"), True)  # fmt: skip
     row("+", DATE, DAYS, DATE, "ADD_DAYS({0}, {1})", "({0} + CAST({1} AS INTEGER))",
         "The date so many days later.", ('@"2024-02-28" + @"P2D"', "2024-03-01"))  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 from sancha.engine.diagnostics import SanchaError
@@ -25,7 +26,7 @@ def compile_cores(
 ) -> Compiled:
     """A function that gives the values of `cores`, in order, as a tuple.
 
-    It takes scalar facts by dotted name, lists as sequences of mappings (or None: missing), reference lists alike, and
+    It takes all scalar facts by dotted name (None: missing), lists as sequences of mappings (or None: missing), reference lists alike, and
     the day of the book. `lets` bind names for all cores, each may use those before it.
     """
     return _Writer(calendar or Calendar.empty()).function(cores, lets)
@@ -67,12 +68,9 @@ class _Writer:
         self.lets = dict(lets)
         self.bind_shared(cores, lets)
         results = [self.atom(core) for core in cores]
-        self.write(f"return {results[0]}" if single else f"return ({', '.join(results)},)")
-        loads = [f"    {local} = get({name!r})" for name, local in self.facts.items()]
-        head = ["def f(facts, lists, reference, as_of):"]
-        if loads:
-            head.append("    get = facts.get")
-        self.source = "\n".join([*head, *loads, *self.lines]) + "\n"
+        self.write(f"return {results[0]}" if single else f"return ({''.join(r + ', ' for r in results)})")
+        loads = [f"    {local} = facts[{name!r}]" for name, local in self.facts.items()]
+        self.source = "\n".join(["def f(facts, lists, reference, as_of):", *loads, *self.lines]) + "\n"
         try:
             exec(compile(self.source, "<generated from policy>", "exec"), self.space)
         except (SyntaxError, RecursionError, MemoryError) as error:
@@ -165,6 +163,10 @@ class _Writer:
                     local = self.assign(f"None if {null} else {expression}")
                     null, expression = f"{local} is None", local
                 return null, f"(not {expression})"
+            case c.Or() if (choice := _one_of(node)) is not None:
+                operand, values = choice
+                null, expression = self.guarded(operand)
+                return null, f"({expression} in {values!r})"
             case c.Is():
                 expression, maybe = self.value(node.arg)
                 if node.truth is None:
@@ -200,7 +202,10 @@ class _Writer:
     def operator(self, node: c.Op) -> tuple[str | None, str]:
         nulls: list[str] = []
         operands: list[str] = []
-        for arg in node.args:
+        decimals = any(arg.type.name in ("money", "rate", "number") for arg in node.args)
+        for i, arg in enumerate(node.args):
+            if decimals and isinstance(arg, c.Const) and type(arg.value) is int:
+                arg = c.Const(arg.type, Decimal(arg.value))  # decimals compare faster with their like
             null, expression = self.guarded(arg)
             if null == "True":
                 return "True", "None"
@@ -210,6 +215,8 @@ class _Writer:
                 null, expression = f"{local} is None", local
             if null is not None and null not in nulls:
                 nulls.append(null)
+            if node.row.python.count(f"{{{i}}}") > 1 and not expression.isidentifier() and not isinstance(arg, c.Const):
+                expression = self.assign(f"None if {null} else {expression}" if null else expression)
             operands.append(expression)
         text = node.row.python.format(*operands)
         null = " or ".join(nulls) or None
@@ -401,7 +408,7 @@ class _Writer:
     def finish(self, node: c.Agg, total: str, seen: str) -> str:
         if node.distinct:
             return f"len({seen})"
-        return f"DIVIDE({total}, {seen})" if node.function == "mean" else total
+        return f"(DIVIDE({total}, {seen}) if {seen} else None)" if node.function == "mean" else total
 
     # -- decision tables ----------------------------------------------------------------------------------
 
@@ -414,6 +421,19 @@ class _Writer:
         inputs = ", ".join(self.atom(i) for i in node.inputs)
         row = self.assign(f"{self.tables[id(node.table)]}({inputs})")
         return self.assign(f"None if {row} is None else {row}[{node.output}]"), True
+
+
+def _one_of(node: c.Or) -> tuple[c.Core, tuple[str, ...]] | None:
+    """The operand and values of a disjunction that asks whether one fact is one of several texts."""
+    operands, values = [], []
+    for arg in node.args:
+        if not (isinstance(arg, c.Op) and arg.row.name == "=" and isinstance(arg.args[0], c.Fact | c.Var | c.Field)):
+            return None
+        if not (isinstance(arg.args[1], c.Const) and isinstance(arg.args[1].value, str)):
+            return None
+        operands.append(arg.args[0])
+        values.append(arg.args[1].value)
+    return (operands[0], tuple(values)) if all(o == operands[0] for o in operands) else None
 
 
 def _table_function(table: Table) -> Callable[..., tuple[Any, ...] | None]:
