@@ -20,7 +20,8 @@ def cronbach_alpha(scores: np.ndarray) -> float:
     total = float(scores.sum(axis=1).var(ddof=1))
     if total == 0:
         return math.nan
-    return k / (k - 1) * (1 - float(scores.var(axis=0, ddof=1).sum()) / total)
+    items = float(scores.var(axis=0, ddof=1).sum())
+    return float(k / (k - 1) * (1 - items / total))
 
 
 def alpha_interval(alpha: float, n: int, k: int) -> tuple[float, float]:
@@ -88,7 +89,7 @@ def merge_groups(sizes: dict[str, int], least: int, *, ordered: bool) -> list[tu
     Empty groups are dropped. The result keeps the order of `sizes`; it is one group or none where that is all
     that can be shown.
     """
-    groups = [((code,), n) for code, n in sizes.items() if n > 0]
+    groups: list[tuple[tuple[str, ...], int]] = [((code,), n) for code, n in sizes.items() if n > 0]
     while len(groups) > 1 and min(n for _, n in groups) < least:
         small = min(range(len(groups)), key=lambda i: groups[i][1])
         others = [i for i in range(len(groups)) if i != small]
