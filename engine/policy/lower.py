@@ -533,8 +533,14 @@ class _Lowering:
                     case c.Param():
                         scalars[f"parameters.{node.name}"] = self.at(node, clock)
                     case c.Field() | c.ListField() if node.list in self.pack.vocabulary.lists:
-                        spec = self.pack.vocabulary.lists[node.list].fields[node.name]
-                        fields.setdefault(node.list, {})[node.name] = c.Field(spec.type, "each", node.name, node.list)
+                        type_ = self.pack.vocabulary.lists[node.list].fields[node.name].type
+                        fields.setdefault(node.list, {})[node.name] = c.Field(type_, "each", node.name, node.list)
+                    case c.ListFact() if not node.reference:
+                        # When an item became known is shown too: it says why the rule saw it.
+                        spec = self.pack.vocabulary.lists[node.name]
+                        if spec.known_on is not None:
+                            known = c.Field(t.DATE, "each", spec.known_on, node.name)
+                            fields.setdefault(node.name, {})[spec.known_on] = known
                     case c.Decided() | c.TableCall() if node.name not in seen:
                         seen.add(node.name)
                         decision = self.pack.decisions[node.name]
