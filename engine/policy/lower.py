@@ -427,14 +427,14 @@ class _Lowering:
             otherwise=_code(Outcome.PASS),
         )
         lets.append(("code", code))
-        version: c.Core = c.Const(t.INTEGER, None)
+        index: c.Core = c.Const(t.INTEGER, None)
         judged: c.Core = AS_OF
         for i in count:
-            version = c.If(t.INTEGER, c.Is(t.BOOLEAN, c.Var(t.BOOLEAN, f"any{i}"), False), version, c.Const(t.INTEGER, i))
+            index = c.If(t.INTEGER, c.Is(t.BOOLEAN, c.Var(t.BOOLEAN, f"any{i}"), False), index, c.Const(t.INTEGER, i))
             judged = first_known(dates[i][1], judged)
         for i in count:
             is_late = c.Is(t.BOOLEAN, c.Var(t.BOOLEAN, f"late{i}"), True)
-            version = c.If(t.INTEGER, is_late, c.Const(t.INTEGER, i), version)
+            index = c.If(t.INTEGER, is_late, c.Const(t.INTEGER, i), index)
             judged = c.If(t.DATE, is_late, first_known(dates[i][0], judged), judged)
         bound = dict(lets)
         pairs = [p for i in count for name in ("late", "any", "open") for p in blame(c.Var(t.BOOLEAN, f"{name}{i}"), bound)]
@@ -444,7 +444,7 @@ class _Lowering:
             rule.stage,
             tuple(lets),
             c.Var(t.INTEGER, "code", nullable=False),
-            version,
+            index,
             tuple(v.valid_from.isoformat() for v in rule.versions),
             judged,
             note,
