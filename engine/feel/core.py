@@ -10,12 +10,12 @@ and `Some` and `Agg` make a scalar of it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sancha.engine.feel.operators import Operator
 from sancha.engine.feel.types import BOOLEAN, NULL, Type
@@ -254,7 +254,7 @@ def negate(arg: Core) -> Core:
 
 def children(node: Core | Comp | Source) -> Iterator[Core | Comp | Source]:
     """The parts of a node, in order. A table's cells are not parts: they speak of its inputs alone."""
-    for name in _part_names(type(node)):
+    for name in _part_names(node.__class__):
         value = getattr(node, name)
         if isinstance(value, (Core, Comp, Source)):
             yield value
@@ -263,7 +263,7 @@ def children(node: Core | Comp | Source) -> Iterator[Core | Comp | Source]:
 
 
 @cache
-def _part_names(kind: type) -> tuple[str, ...]:
+def _part_names(kind: Any) -> tuple[str, ...]:
     """The attributes of a node class that can hold parts."""
     plain = {"type", "value", "name", "var", "list", "path", "row", "function", "distinct", "truth", "nullable"}
     keep = {"value"} if kind is Let else set()
@@ -285,13 +285,14 @@ def rewrite(node: Core, change: Callable[[Core], Core]) -> Core:
 
 
 def rewrite_comp(comp: Comp, change: Callable[[Core], Core]) -> Comp:
-    return _parts(comp, change)
+    rebuilt: Comp = _parts(comp, change)
+    return rebuilt
 
 
-def _parts(node, change):  # type: ignore[no-untyped-def]
+def _parts(node: Any, change: Callable[[Core], Core]) -> Any:
     """The node rebuilt from changed parts; generic over all node classes, so it is typed by its callers."""
     updates = {}
-    for name in _part_names(type(node)):
+    for name in _part_names(node.__class__):
         value = getattr(node, name)
         new = _changed(value, change)
         if new is not value:
@@ -299,7 +300,7 @@ def _parts(node, change):  # type: ignore[no-untyped-def]
     return dataclasses.replace(node, **updates) if updates else node
 
 
-def _changed(value, change):  # type: ignore[no-untyped-def]
+def _changed(value: Any, change: Callable[[Core], Core]) -> Any:
     if isinstance(value, Core):
         return change(_parts(value, change))
     if isinstance(value, (Comp, Source)):
@@ -312,10 +313,11 @@ def _changed(value, change):  # type: ignore[no-untyped-def]
 
 def unique(node: Core, names: Iterator[str]) -> Core:
     """The node with every `Comp` binding a name of its own, so that no loop can disturb another."""
-    return _unique(node, {}, names)
+    renamed: Core = _unique(node, {}, names)
+    return renamed
 
 
-def _unique(node, bound, names):  # type: ignore[no-untyped-def]
+def _unique(node: Any, bound: Mapping[str, str], names: Iterator[str]) -> Any:
     match node:
         case Comp():
             inner = {**bound, node.var: next(names)}
@@ -329,7 +331,7 @@ def _unique(node, bound, names):  # type: ignore[no-untyped-def]
             return dataclasses.replace(node, var=bound[node.var])
         case Core() | Source():
             updates = {}
-            for name in _part_names(type(node)):
+            for name in _part_names(node.__class__):
                 value = getattr(node, name)
                 if isinstance(value, (Core, Comp, Source)):
                     updates[name] = _unique(value, bound, names)

@@ -332,7 +332,7 @@ class _Loader:
                 if type_ is None or type_.name == "list":
                     self.defects.append(Diagnostic("E0306", f"unknown type `{part.type}`", document.place((*path, "type"))))
                     continue
-                steps = []
+                steps: list[tuple[date, c.Const, dict[str, str]]] = []
                 for i, step in enumerate(part.values):
                     where: Key = (*path, "values", i)
                     value = self.value(step.value, type_, document, (*where, "value"))
@@ -360,13 +360,13 @@ class _Loader:
 
     def parts(self) -> list[tuple[str, Any, Document]]:
         """All rules, decisions and tables: (kind, model, document)."""
-        out = []
+        out: list[tuple[str, Any, Document]] = []
         for file in sorted(self.path.rglob("*.yaml")):
             relative = file.relative_to(self.path)
             if relative.parts[0] in _NOT_RULES or str(relative) in _FRAME or relative.parts[0].startswith("."):
                 continue
             for document in self.documents(relative.as_posix()):
-                kinds = {"rule": models.RuleFile, "decision": models.DecisionFile, "table": models.TableFile}
+                kinds: dict[str, Any] = {"rule": models.RuleFile, "decision": models.DecisionFile, "table": models.TableFile}
                 kind = next((k for k in kinds if isinstance(document.value, dict) and k in document.value), None)
                 if kind is None:
                     self.defects.append(Diagnostic("E0401", "neither a rule nor a decision nor a table",
@@ -537,7 +537,7 @@ class _Loader:
 
     def cells(self, rows: str | list[list[str]], spec: models.TableFile, document: Document, path: Key) -> list[Any]:
         """The rows of a table as (cells, place of cell number i), the columns in the order of inputs and outputs."""
-        names = [p.name for p in (*spec.inputs, *spec.outputs)]
+        names = [p.name for p in spec.inputs] + [p.name for p in spec.outputs]
         if isinstance(rows, list):
             out = []
             for n, row in enumerate(rows):

@@ -84,11 +84,11 @@ def vocabulary_of(document: Document) -> tuple[Vocabulary | None, list[Diagnosti
                 defects.append(Diagnostic("E0306", "a scalar fact cannot be a list", document.place((*path, "type")),
                                           "declare it under `lists`"))  # fmt: skip
     for group, part in file.groups.items():
-        spots = [(("groups", group, "known on"), part.known_on)]
+        spots: list[tuple[tuple[str, ...], str | None]] = [(("groups", group, "known on"), part.known_on)]
         spots += [(("groups", group, "facts", n, "known on"), f.known_on) for n, f in part.facts.items()]
-        for path, known in spots:
+        for spot, known in spots:
             if known is not None and known != AS_OF and (known not in facts or facts[known].type != DATE):
-                defects.append(Diagnostic("E0306", f"`{known}` is not a fact of type date", document.place(path),
+                defects.append(Diagnostic("E0306", f"`{known}` is not a fact of type date", document.place(spot),
                                           did_you_mean(known, [n for n, f in facts.items() if f.type == DATE])))  # fmt: skip
     lists = {n: _list(document, ("lists", n), n, part, defects) for n, part in file.lists.items()}
     reference = {n: _list(document, ("reference", n), n, part, defects) for n, part in file.reference.items()}
