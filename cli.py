@@ -170,7 +170,7 @@ def synth(
     from sancha.engine.policy.vocabulary import load_vocabulary
 
     vocabulary = load_vocabulary(DEMONSTRATION_PACK / "vocabulary.yaml")
-    with progress("synthetic book") as step:
+    with progress("synthetic book", loans) as step:
         book = synthesize(loans, seed, folder, vocabulary, progress=step)
     out.print(f"{folder}: {book.loans} loan files as of {book.as_of}; seeded faults in faults.json", highlight=False)
 
@@ -301,11 +301,12 @@ def print_findings(result: Any) -> None:
 
 
 class progress:
-    """A progress bar as a callback (done, total); silent where nobody looks."""
+    """A progress bar as a callback (done, or done and total); silent where nobody looks."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, total: int | None = None) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+        self.total = total
         self.bar = Progress(
             TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             console=err, disable=not err.is_terminal, transient=True,
@@ -313,8 +314,8 @@ class progress:
 
     def __enter__(self) -> Any:
         self.bar.start()
-        task = self.bar.add_task("", total=None)
-        return lambda done, total: self.bar.update(task, completed=done, total=total)
+        task = self.bar.add_task("", total=self.total)
+        return lambda done, total=self.total: self.bar.update(task, completed=done, total=total)
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()

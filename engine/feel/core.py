@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sancha.engine.feel.operators import Operator
@@ -254,7 +253,7 @@ def negate(arg: Core) -> Core:
 
 def children(node: Core | Comp | Source) -> Iterator[Core | Comp | Source]:
     """The parts of a node, in order. A table's cells are not parts: they speak of its inputs alone."""
-    for name in _part_names(node.__class__):
+    for name in _part_names(type(node)):
         value = getattr(node, name)
         if isinstance(value, (Core, Comp, Source)):
             yield value
@@ -262,8 +261,17 @@ def children(node: Core | Comp | Source) -> Iterator[Core | Comp | Source]:
             yield from (v for v in value if isinstance(v, (Core, Comp, Source)))
 
 
-@cache
-def _part_names(kind: Any) -> tuple[str, ...]:
+def _part_names(kind: type) -> tuple[str, ...]:
+    """The attributes of a node class that can hold parts."""
+    if kind not in _PARTS:
+        _PARTS[kind] = _named_parts(kind)
+    return _PARTS[kind]
+
+
+_PARTS: dict[type, tuple[str, ...]] = {}
+
+
+def _named_parts(kind: Any) -> tuple[str, ...]:
     """The attributes of a node class that can hold parts."""
     plain = {"type", "value", "name", "var", "list", "path", "row", "function", "distinct", "truth", "nullable"}
     keep = {"value"} if kind is Let else set()
@@ -292,7 +300,7 @@ def rewrite_comp(comp: Comp, change: Callable[[Core], Core]) -> Comp:
 def _parts(node: Any, change: Callable[[Core], Core]) -> Any:
     """The node rebuilt from changed parts; generic over all node classes, so it is typed by its callers."""
     updates = {}
-    for name in _part_names(node.__class__):
+    for name in _part_names(type(node)):
         value = getattr(node, name)
         new = _changed(value, change)
         if new is not value:
@@ -331,7 +339,7 @@ def _unique(node: Any, bound: Mapping[str, str], names: Iterator[str]) -> Any:
             return dataclasses.replace(node, var=bound[node.var])
         case Core() | Source():
             updates = {}
-            for name in _part_names(node.__class__):
+            for name in _part_names(type(node)):
                 value = getattr(node, name)
                 if isinstance(value, (Core, Comp, Source)):
                     updates[name] = _unique(value, bound, names)
