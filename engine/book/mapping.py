@@ -9,16 +9,17 @@ from __future__ import annotations
 import codecs
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from collections.abc import Mapping as TMapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-
-from sancha.engine.diagnostics import Diagnostic, PackError, Place, SanchaError, did_you_mean
+from sancha.engine.diagnostics import Diagnostic, PackError, Place, did_you_mean
 from sancha.engine.feel.types import Type, parse_type
+from sancha.engine.policy.source import Document, Key, read_yaml
 from sancha.engine.policy.vocabulary import Field, ListDef, Vocabulary
 
 CODE = "E0601"
@@ -38,6 +39,13 @@ ISO_DATE_TIME = "iso date-time"
 
 NUMERIC = ("integer", "days", "number", "money", "rate")
 TEMPORAL = ("date", "date-time")
+_TAKEN_TYPES = {
+    "count": ("integer",),
+    "any": ("boolean",),
+    "sum": NUMERIC,
+    "smallest": (*NUMERIC, *TEMPORAL),
+    "largest": (*NUMERIC, *TEMPORAL),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,7 @@ class ColumnMap:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file or sheet. `key` names the loan file, or with `looked_up_by` what the root's columns refer to."""
+    """One file or sheet. Its `key` is the loan file's, or what the root's `looked_up_by` columns hold."""
 
     name: str
     place: Place
@@ -173,25 +181,25 @@ class Mapping:
 
 
 def load_mapping(path: Path, vocabulary: Vocabulary) -> Mapping:
-    """Read and check a mapping. Raises PackError with every defect found, or SanchaError if unreadable."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SanchaError(f"the mapping cannot be read: {error}", where=path) from error
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = _place(path, text, mark, mark) if mark else None
-        raise PackError([Diagnostic(CODE, f"not YAML: {error.problem}", place)]) from error
-    reader = _Reader(path, text, vocabulary)
-    if not isinstance(root, yaml.MappingNode):
-        raise SanchaError("the mapping is empty, or is not a YAML mapping", where=path)
-    mapping = reader.mapping(root)
+    """Read and check a mapping. Raises PackError with every defect found."""
+    documents = read_yaml(path, str(path))
+    if len(documents) != 1 or not isinstance(documents[0].value, dict):
+        raise PackError([Diagnostic("E0301", f"expected one mapping of keys to values in `{path}`")])
+    reader = _Reader(documents[0], vocabulary)
+    mapping = reader.mapping(path)
     if reader.diagnostics:
         raise PackError(reader.diagnostics)
     assert mapping is not None
     return mapping
+
+
+def mapped_vocabulary(path: Path) -> Path | None:
+    """The vocabulary that a mapping names, relative to its own folder; None if it names none."""
+    documents = read_yaml(path, str(path))
+    named = (
+        documents[0].value.get("vocabulary") if documents and isinstance(documents[0].value, dict) else None
+    )
+    return path.parent / named if isinstance(named, str) else None
 
 
 def sql_literal(kind: Type, text: str) -> str | None:
@@ -249,13 +257,6 @@ def _is(parse: Callable[[str], object], text: str) -> bool:
     return True
 
 
-def _place(path: Path, text: str, start: yaml.Mark, end: yaml.Mark) -> Place:
-    lines = text.splitlines()
-    line = lines[start.line] if start.line < len(lines) else ""
-    length = end.column - start.column if end.line == start.line else len(line) - start.column
-    return Place(str(path), start.line + 1, start.column + 1, max(1, length), line)
-
-
 _STYLE_KEYS = ("empty", "decimal mark", "thousands mark", "currency", "date format", "century")
 _SOURCE_KEYS = (
     "file", "sheet", "skip", "encoding", "delimiter", "quote", "line breaks", "where", "key", "joined by",
@@ -265,123 +266,156 @@ _TEXT_KEYS = (
     "column", "columns", "joined by", "codes", "otherwise", "empty", "unit", "times", "currency",
     "decimal mark", "thousands mark", "round", "format", "century", "width", "split by",
 )  # fmt: skip
-_FACT_KEYS = ("from", "where", "take", "when none", "constant", *_TEXT_KEYS)
+_TAKEN_KEYS = ("from", "where", "take", "when none")
+_FACT_KEYS = (*_TAKEN_KEYS, "constant", *_TEXT_KEYS)
 _FIELD_KEYS = ("constant", *_TEXT_KEYS)
 _TOP_KEYS = (
-    "mapping", "as of", "synthetic", "origin", "time zone", "root", "sources", "facts", "lists", "reference",
+    "mapping", "vocabulary", "as of", "synthetic", "origin", "time zone", "root", "sources", "facts", "lists",
+    "reference",
 )  # fmt: skip
+_ANY_TYPE_KEYS = ("column", "columns", "joined by", "codes", "otherwise", "empty", "split by")
+_TYPE_KEYS = {
+    "text": ("width",),
+    "date": ("format", "century"),
+    "date-time": ("format", "century"),
+    **dict.fromkeys(NUMERIC, ("unit", "times", "currency", "decimal mark", "thousands mark", "round")),
+}
 
-Entries = dict[str, tuple[yaml.ScalarNode, yaml.Node]]
+#: The entries of a part of the file: each key with the path of its value.
+Entries = dict[str, Key]
 
 
 @dataclass
 class _Reader:
-    path: Path
-    text: str
+    """Walks the document by paths; every defect is noted at its key or value and the walk goes on."""
+
+    document: Document
     vocabulary: Vocabulary
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
-    # What YAML holds: every scalar is taken as the text that stands there, so that `No` and `0` are codes.
+    # The forms of YAML.
 
-    def place(self, node: yaml.Node) -> Place:
-        return _place(self.path, self.text, node.start_mark, node.end_mark)
+    def wrong(self, message: str, path: Key, help: str | None = None, *, code: str = "E0305") -> None:
+        """A defect at the value."""
+        self.diagnostics.append(Diagnostic(code, message, self.document.place(path), help))
 
-    def error(self, message: str, node: yaml.Node, help: str | None = None) -> None:
-        self.diagnostics.append(Diagnostic(CODE, message, self.place(node), help))
+    def wrong_key(self, message: str, path: Key, help: str | None = None, *, code: str = "E0305") -> None:
+        """A defect at the key."""
+        self.diagnostics.append(Diagnostic(code, message, self.document.key_place(path), help))
 
-    def entries(self, node: yaml.Node, what: str, known: Iterable[str] | None = None) -> Entries:
-        """The entries of a mapping node. Names outside `known` and names given twice are errors."""
-        if not isinstance(node, yaml.MappingNode):
-            self.error(f"{what} must be a mapping of names to values", node)
+    def at(self, path: Key) -> Any:
+        value = self.document.value
+        for step in path:
+            value = value[step]
+        return value
+
+    def entries(self, path: Key, what: str, known: tuple[str, ...] | None = None) -> Entries:
+        """The entries at `path`; a key outside `known` is an error."""
+        value = self.at(path)
+        if not isinstance(value, dict):
+            self.wrong(f"{what} must be keys and values", path)
             return {}
-        allowed = None if known is None else tuple(known)
         found: Entries = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                self.error(f"a name is expected in {what}", key)
-            elif allowed is not None and key.value not in allowed:
-                near = did_you_mean(key.value, allowed) or "known here: " + ", ".join(allowed)
-                self.error(f"unknown key `{key.value}` in {what}", key, near)
-            elif key.value in found:
-                self.error(f"`{key.value}` is given twice in {what}", key)
+        for key in value:
+            if known is not None and key not in known:
+                help = did_you_mean(key, known) or f"known keys: {', '.join(known)}"
+                self.wrong_key(f"unknown key `{key}` in {what}", (*path, key), help, code="E0303")
             else:
-                found[key.value] = (key, value)
+                found[key] = (*path, key)
         return found
 
-    def scalar(self, node: yaml.Node, what: str) -> str | None:
-        if isinstance(node, yaml.ScalarNode):
-            return str(node.value)
-        self.error(f"{what} must be a single value", node)
-        return None
+    def text(self, path: Key | None, default: str = "") -> str:
+        """A single value as text; `default` where there is none, or nothing in it."""
+        if path is None or self.nothing(path):
+            return default
+        value = self.at(path)
+        if isinstance(value, str):
+            return value
+        self.wrong(f"`{path[-1]}` must be a single value", path)
+        return default
 
-    def scalars(self, node: yaml.Node, what: str) -> tuple[str, ...]:
-        if isinstance(node, yaml.SequenceNode):
-            return tuple(t for n in node.value if (t := self.scalar(n, f"each of {what}")) is not None)
-        single = self.scalar(node, what)
-        return () if single is None else (single,)
+    def texts(self, path: Key | None) -> tuple[str, ...]:
+        """A single value or a list of values."""
+        if path is None:
+            return ()
+        if isinstance(self.at(path), list):
+            return tuple(self.text((*path, i)) for i in range(len(self.at(path))))
+        return (self.text(path),)
 
-    def nothing(self, node: yaml.Node) -> bool:
-        return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+    def nothing(self, path: Key) -> bool:
+        """Whether no value stands there, or `null`: a text in quotes is a text."""
+        return str(self.document.nodes[path].tag) == "tag:yaml.org,2002:null"
 
-    def truth(self, node: yaml.Node, what: str) -> bool:
-        text = self.scalar(node, what)
-        if text not in (None, "true", "false"):
-            self.error(f"{what} must be `true` or `false`", node)
+    def truth(self, path: Key | None) -> bool:
+        text = self.text(path, "false")
+        if path is not None and text not in ("true", "false"):
+            self.wrong(f"`{path[-1]}` must be `true` or `false`", path)
         return text == "true"
 
-    def whole(self, node: yaml.Node, what: str, least: int) -> int:
-        text = self.scalar(node, what)
-        if text is not None and re.fullmatch(r"\d{1,9}", text) and int(text) >= least:
+    def whole(self, path: Key | None, least: int) -> int:
+        text = self.text(path, str(least))
+        if re.fullmatch(r"\d{1,6}", text) and int(text) >= least:
             return int(text)
-        if text is not None:
-            self.error(f"{what} must be a whole number from {least}", node)
+        if path is not None:
+            self.wrong(f"`{path[-1]}` must be a whole number from {least}", path)
         return least
+
+    def value(self, kind: Type, path: Key) -> str | None:
+        """A value of the type, returned as written."""
+        text = self.text(path)
+        if sql_literal(kind, text) is not None:
+            return text
+        self.wrong(f"`{text}` is not a value of type {kind}", path, did_you_mean(text, kind.values))
+        return None
 
     # The parts of a mapping.
 
-    def mapping(self, node: yaml.MappingNode) -> Mapping | None:
-        top = self.entries(node, "the mapping", _TOP_KEYS)
+    def mapping(self, path: Path) -> Mapping | None:
+        top = self.entries((), "the mapping", _TOP_KEYS)
         for needed in ("mapping", "as of", "root", "sources", "facts"):
             if needed not in top:
-                self.error(f"the mapping does not say `{needed}`", node)
+                self.wrong(f"the key `{needed}` is lacking", (), code="E0304")
         if "sources" not in top or "root" not in top:
             return None
-        zone = None
-        if "time zone" in top:
-            zone = self.scalar(top["time zone"][1], "`time zone`")
+        zone = self.text(top.get("time zone")) or None
+        if zone is not None:
             try:
-                ZoneInfo(zone or "UTC")
+                ZoneInfo(zone)
             except (ZoneInfoNotFoundError, ValueError):
-                self.error(f"unknown time zone `{zone}`", top["time zone"][1], "for example `Asia/Shanghai`")
-        sources = self.sources(top["sources"][1])
-        root = self.scalar(top["root"][1], "`root`")
-        if root is None or root not in sources:
-            self.error(f"the root source `{root}` is not among the sources", top["root"][1], did_you_mean(root or "", sources))
+                self.wrong(f"unknown time zone `{zone}`", top["time zone"], "for example `Asia/Shanghai`")
+                zone = None
+        sources = {
+            name: self.source(name, at) for name, at in self.entries(top["sources"], "`sources`").items()
+        }
+        root = self.text(top["root"])
+        if root not in sources:
+            self.wrong(f"there is no source `{root}`", top["root"], did_you_mean(root, sources), code=CODE)
             return None
-        if not sources[root].key:
-            self.diagnostics.append(
-                Diagnostic(CODE, f"the root source `{root}` has no `key`", sources[root].place, "name the columns that tell the loan files apart")
+        if not sources[root].key or sources[root].looked_up_by is not None:
+            help = "name the columns that tell the loan files apart; `looked up by` is for other sources"
+            self.wrong_key(
+                f"the root source `{root}` needs a `key` of its own", (*top["sources"], root), help
             )
         as_of = dt.date.min
         if "as of" in top:
-            written = self.scalar(top["as of"][1], "`as of`") or ""
+            written = self.text(top["as of"])
             if _is(dt.date.fromisoformat, written):
                 as_of = dt.date.fromisoformat(written)
             else:
-                self.error("`as of` must be a date such as 2024-12-31", top["as of"][1], "the day of the book")
-        facts = self.facts(top["facts"][1], sources, root) if "facts" in top else ()
-        lists = self.lists(top["lists"][1], sources, self.vocabulary.lists, "lists", root) if "lists" in top else ()
-        reference = (
-            self.lists(top["reference"][1], sources, self.vocabulary.reference, "reference", root)
-            if "reference" in top
-            else ()
-        )
-        mapping = Mapping(
-            name=(self.scalar(top["mapping"][1], "`mapping`") or "") if "mapping" in top else "",
-            path=self.path,
+                self.wrong("`as of` must be a date such as 2024-12-31", top["as of"], "the day of the book")
+        facts = self.facts(top["facts"], sources, root) if "facts" in top else ()
+        lists = self.lists(top.get("lists"), sources, self.vocabulary.lists, keyed=True)
+        reference = self.lists(top.get("reference"), sources, self.vocabulary.reference, keyed=False)
+        used = {root, *(c.source for c in facts), *(item.source for item in (*lists, *reference))}
+        for name in sources:
+            if name not in used:
+                self.wrong_key(f"no fact and no list reads the source `{name}`", (*top["sources"], name))
+        return Mapping(
+            name=self.text(top.get("mapping")),
+            path=path,
             as_of=as_of,
-            synthetic=self.truth(top["synthetic"][1], "`synthetic`") if "synthetic" in top else False,
-            origin=(self.scalar(top["origin"][1], "`origin`") or "") if "origin" in top else "",
+            synthetic=self.truth(top.get("synthetic")),
+            origin=self.text(top.get("origin")),
             zone=zone,
             root=root,
             sources=sources,
@@ -389,328 +423,294 @@ class _Reader:
             lists=lists,
             reference=reference,
         )
-        used = {root, *(c.source for c in facts), *(item.source for item in (*lists, *reference))}
-        for name, source in sources.items():
-            if name not in used:
-                self.diagnostics.append(Diagnostic(CODE, f"no fact and no list reads the source `{name}`", source.place))
-        return mapping
 
-    def sources(self, node: yaml.Node) -> dict[str, Source]:
-        return {
-            name: self.source(name, key, value)
-            for name, (key, value) in self.entries(node, "`sources`").items()
-        }
-
-    def source(self, name: str, key: yaml.Node, node: yaml.Node) -> Source:
-        what = f"the source `{name}`"
-        if self.nothing(node):
-            return Source(name, self.place(key))
-        found = self.entries(node, what, _SOURCE_KEYS)
-        source = Source(name, self.place(key), style=self.style(found, Style()))
-
-        def text(word: str, default: str) -> str:
-            return (self.scalar(found[word][1], f"`{word}`") or default) if word in found else default
-
-        encoding = text("encoding", "utf-8")
+    def source(self, name: str, path: Key) -> Source:
+        place = self.document.key_place(path)
+        if self.nothing(path):
+            return Source(name, place)
+        found = self.entries(path, f"the source `{name}`", _SOURCE_KEYS)
+        encoding = self.text(found.get("encoding"), "utf-8")
         try:
             codecs.lookup(encoding)
         except LookupError:
-            self.error(f"unknown encoding `{encoding}`", found["encoding"][1], "for example utf-8, gb18030, latin-1")
-        for word in ("delimiter", "quote"):
-            if len(text(word, ",")) != 1:
-                self.error(f"`{word}` must be one character", found[word][1])
-        looked_up_by = None
-        if "looked up by" in found:
-            looked_up_by = self.scalars(found["looked up by"][1], "`looked up by`")
-            if "key" not in found or len(looked_up_by) != len(self.scalars(found["key"][1], "`key`")):
-                self.error("`looked up by` names as many columns of the root as `key` names of this source", found["looked up by"][0])
-        source = replace(
-            source,
-            file=text("file", "") or None,
-            sheet=text("sheet", "") or None,
-            skip=self.whole(found["skip"][1], "`skip`", 0) if "skip" in found else 0,
+            self.wrong(
+                f"unknown encoding `{encoding}`", found["encoding"], "for example utf-8, gb18030, latin-1"
+            )
+        marks = {
+            word: self.text(found.get(word), usual) for word, usual in (("delimiter", ","), ("quote", '"'))
+        }
+        for word, mark in marks.items():
+            if len(mark) != 1:
+                self.wrong(f"`{word}` must be one character", found[word])
+        key = self.texts(found.get("key"))
+        looked_up_by = self.texts(found["looked up by"]) if "looked up by" in found else None
+        if looked_up_by is not None and len(looked_up_by) != len(key):
+            help = "`key` names columns of this source, `looked up by` the columns of the root that hold them"
+            self.wrong("`looked up by` must name as many columns as `key`", found["looked up by"], help)
+        source = Source(
+            name=name,
+            place=place,
+            file=self.text(found.get("file")) or None,
+            sheet=self.text(found.get("sheet")) or None,
+            skip=self.whole(found.get("skip"), 0),
             encoding=encoding,
-            delimiter=text("delimiter", ","),
-            quote=text("quote", '"'),
-            line_breaks="line breaks" in found and self.truth(found["line breaks"][1], "`line breaks`"),
-            where=self.where(found["where"][1]) if "where" in found else (),
-            key=self.scalars(found["key"][1], "`key`") if "key" in found else (),
-            joined_by=text("joined by", "-"),
+            delimiter=marks["delimiter"],
+            quote=marks["quote"],
+            line_breaks=self.truth(found.get("line breaks")),
+            style=self.style(found, Style()),
+            where=self.where(found.get("where")),
+            key=key,
+            joined_by=self.text(found.get("joined by"), "-"),
             looked_up_by=looked_up_by,
         )
-        if "order by" in found:
-            source = replace(source, order=self.order(found["order by"][1], source))
-        return source
+        return replace(source, order=self.order(found["order by"], source)) if "order by" in found else source
 
-    def order(self, node: yaml.Node, source: Source) -> tuple[ColumnMap, ...]:
-        """`order by`: columns with the type by which they sort, `{column: seq, type: integer}`."""
-        items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    def order(self, path: Key, source: Source) -> tuple[ColumnMap, ...]:
+        """`order by`: columns with the type by which they sort, as `{column: seq, type: integer}`."""
+        value = self.at(path)
+        items = [(*path, i) for i in range(len(value))] if isinstance(value, list) else [path]
         keys = []
         for item in items:
             found = self.entries(item, "`order by`", ("type", *_TEXT_KEYS))
-            kind = parse_type(self.scalar(found["type"][1], "`type`") or "") if "type" in found else None
+            kind = parse_type(self.text(found.pop("type", None)))
             if kind is None or kind.name == "list":
-                self.error("`order by` needs the `type` by which the column sorts", item, "for example `{column: seq, type: integer}`")
-                continue
-            read = self.column("order by", kind, item, {k: v for k, v in found.items() if k != "type"}, source)
-            keys.append(read)
+                help = "for example `{column: seq, type: integer}`"
+                self.wrong("`order by` needs the `type` by which the column sorts", item, help)
+            else:
+                keys.append(self.column("order by", kind, path, found, source))
         return tuple(keys)
 
-    def where(self, node: yaml.Node) -> tuple[Condition, ...]:
+    def where(self, path: Key | None) -> tuple[Condition, ...]:
         conditions = []
-        for column, (key, value) in self.entries(node, "`where`").items():
-            negated = isinstance(value, yaml.MappingNode)
+        for column, at in self.entries(path, "`where`").items() if path is not None else ():
+            negated = isinstance(self.at(at), dict)
             if negated:
-                inner = self.entries(value, f"the condition on `{column}`", ("not",))
-                texts = self.scalars(inner["not"][1], "`not`") if "not" in inner else ()
+                texts = self.texts(self.entries(at, f"the condition on `{column}`", ("not",)).get("not"))
             else:
-                texts = self.scalars(value, f"the condition on `{column}`")
-            conditions.append(Condition(column, texts, negated, self.place(key)))
+                texts = self.texts(at)
+            conditions.append(Condition(column, texts, negated, self.document.key_place(at)))
         return tuple(conditions)
 
     def style(self, found: Entries, base: Style) -> Style:
         """What a source or a fact says about the writing of its texts, over what holds already."""
-
-        def texts(word: str) -> tuple[str, ...]:
-            return self.scalars(found[word][1], f"`{word}`") if word in found else ()
-
-        style = replace(base, empty=(*base.empty, *texts("empty")))
-        for word, attribute in (("decimal mark", "decimal_mark"), ("thousands mark", "thousands_mark")):
+        style = replace(base, empty=(*base.empty, *self.texts(found.get("empty"))))
+        for word in ("decimal mark", "thousands mark"):
             if word in found:
-                mark = self.scalar(found[word][1], f"`{word}`") or ""
+                mark = self.text(found[word])
                 if len(mark) != 1 or mark.isalnum() or mark in "-+()%":
-                    self.error(f"`{word}` must be one punctuation mark or a blank", found[word][1])
-                    continue
-                style = replace(style, **{attribute: mark})
-        if style.decimal_mark == style.thousands_mark:
+                    self.wrong(f"`{word}` must be one punctuation mark or a blank", found[word])
+                elif word == "decimal mark":
+                    style = replace(style, decimal_mark=mark)
+                else:
+                    style = replace(style, thousands_mark=mark)
+        if style.decimal_mark == style.thousands_mark and {"decimal mark", "thousands mark"} & set(found):
             word = "thousands mark" if "thousands mark" in found else "decimal mark"
-            self.error("the decimal mark and the thousands mark are the same", found[word][0])
+            self.wrong("the decimal mark and the thousands mark are the same", found[word])
         if "currency" in found:
-            style = replace(style, currency=texts("currency"))
+            style = replace(style, currency=tuple(c for c in self.texts(found["currency"]) if c.strip()))
         for word in ("date format", "format"):
             if word in found:
-                style = replace(style, formats=texts(word))
+                style = replace(style, formats=self.texts(found[word]))
         if "century" in found:
-            written = self.scalar(found["century"][1], "`century`") or ""
-            window = re.fullmatch(r"(\d{4})\s*\.\.\s*(\d{4})", written)
+            window = re.fullmatch(r"(\d{4})\s*\.\.\s*(\d{4})", self.text(found["century"]))
             if window and int(window[2]) - int(window[1]) == 99:
                 style = replace(style, century=(int(window[1]), int(window[2])))
             else:
-                self.error("`century` must be a window of 100 years such as 1960..2059", found["century"][1])
+                self.wrong("`century` must be a window of 100 years such as 1960..2059", found["century"])
         return style
 
-    def facts(self, node: yaml.Node, sources: dict[str, Source], root: str) -> tuple[ColumnMap, ...]:
+    def facts(self, path: Key, sources: dict[str, Source], root: str) -> tuple[ColumnMap, ...]:
         maps = []
-        entries = self.entries(node, "`facts`")
-        for name, (key, value) in entries.items():
+        entries = self.entries(path, "`facts`")
+        for name, at in entries.items():
             known = self.vocabulary.facts.get(name)
             if known is None:
-                self.error(f"the vocabulary has no fact `{name}`", key, did_you_mean(name, self.vocabulary.facts))
-                continue
-            maps.append(self.fact(name, known, key, value, sources, root))
+                help = did_you_mean(name, self.vocabulary.facts)
+                self.wrong_key(f"the vocabulary has no fact `{name}`", at, help, code=CODE)
+            elif (fact := self.fact(known, at, sources, root)) is not None:
+                maps.append(fact)
         for name, known in self.vocabulary.facts.items():
             if known.required and name not in entries:
-                self.error(f"the fact `{name}` is required and the mapping does not give it", node)
-        return tuple(m for m in maps if m is not None)
+                self.wrong_key(f"the required fact `{name}` has no column", path, code=CODE)
+        return tuple(maps)
 
-    def fact(
-        self, name: str, known: Field, key: yaml.Node, node: yaml.Node, sources: dict[str, Source], root: str
-    ) -> ColumnMap | None:
-        found = self.short(node, f"the fact `{name}`", _FACT_KEYS)
-        origin = (self.scalar(found["from"][1], "`from`") or root) if "from" in found else root
+    def fact(self, known: Field, path: Key, sources: dict[str, Source], root: str) -> ColumnMap | None:
+        """A fact of the root's row, or one taken from rows of another source that lead to the loan file."""
+        found = self.short(path, f"the fact `{known.name}`", _FACT_KEYS)
+        origin = self.text(found.get("from"), root)
         if origin not in sources:
-            self.error(f"there is no source `{origin}`", found["from"][1], did_you_mean(origin, sources))
+            self.wrong(
+                f"there is no source `{origin}`", found["from"], did_you_mean(origin, sources), code=CODE
+            )
             return None
-        take = None
-        if origin != root:
-            take = (self.scalar(found["take"][1], "`take`") or "only") if "take" in found else "only"
-            if not sources[origin].key:
-                self.diagnostics.append(
-                    Diagnostic(CODE, f"the source `{origin}` has no `key` that leads to the loan file", sources[origin].place)
-                )
-        for word in ("where", "take", "when none"):
-            if word in found and origin == root:
-                self.error(f"`{word}` is for facts taken `from` another source than the root", found[word][0])
-                return None
-        if take is not None and take not in TAKES:
-            self.error(f"unknown `take: {take}`", found["take"][1], did_you_mean(take, TAKES) or "known: " + ", ".join(TAKES))
+        taken = {word: found.pop(word) for word in _TAKEN_KEYS if word in found}
+        if origin == root:
+            for word in ("where", "take", "when none"):
+                if word in taken:
+                    self.wrong_key(f"`{word}` is for a fact `from` another source than the root", taken[word])
+            column = self.column(known.name, known.type, path, found, sources[origin], constant=True)
+            return replace(column, required=known.required)
+        if not sources[origin].key:
+            help = f"state `key` in the source `{origin}`"
+            self.wrong_key(f"the rows of `{origin}` have no key that leads to the loan file", path, help)
+        take = self.text(taken.get("take"), "only")
+        if take not in TAKES:
+            help = did_you_mean(take, TAKES) or f"known: {', '.join(TAKES)}"
+            self.wrong(f"unknown way to take a value: `{take}`", taken["take"], help)
             return None
-        fits = {
-            "count": ("integer",),
-            "any": ("boolean",),
-            "sum": NUMERIC,
-            "smallest": (*NUMERIC, *TEMPORAL),
-            "largest": (*NUMERIC, *TEMPORAL),
-        }.get(take or "")
-        if fits and known.type.name not in fits:
-            self.error(f"`take: {take}` gives no {known.type}", found["take"][1], f"it fits a fact of type {', '.join(fits)}")
+        fits = _TAKEN_TYPES.get(take)
+        if fits is not None and known.type.name not in fits:
+            help = f"it gives a fact of type {' or '.join(fits)}"
+            self.wrong(f"`take: {take}` does not give a {known.type}", taken["take"], help)
             return None
         if take in ("count", "any"):
-            if surplus := [w for w in found if w not in ("from", "take", "where")]:
-                self.error(f"`take: {take}` counts rows and reads no column: `{surplus[0]}` has no use", found[surplus[0]][0])
-            column = ColumnMap(name, known.type, self.place(key), origin, sources[origin].style)
+            for word in found:
+                self.wrong_key(f"`take: {take}` reads no column, so `{word}` says nothing", found[word])
+            style = sources[origin].style
+            column = ColumnMap(known.name, known.type, self.document.key_place(path), origin, style)
         else:
-            rest = {k: v for k, v in found.items() if k not in ("from", "where", "take", "when none")}
-            column = self.column(name, known.type, key, rest, sources[origin], constant=origin == root)
-        none = None
-        if "when none" in found:
-            none = self.value(known.type, found["when none"][1], "`when none`")
-        where = self.where(found["where"][1]) if "where" in found else ()
-        return replace(column, take=take, none=none, where=where, required=known.required)
+            column = self.column(known.name, known.type, path, found, sources[origin])
+        return replace(
+            column,
+            take=take,
+            none=self.value(known.type, taken["when none"]) if "when none" in taken else None,
+            where=self.where(taken.get("where")),
+            required=known.required,
+        )
 
-    def short(self, node: yaml.Node, what: str, known: Iterable[str]) -> Entries:
-        """A bare text is the short form of `{column: text}`."""
-        if isinstance(node, yaml.ScalarNode) and not self.nothing(node):
-            return {"column": (node, node)}
-        return self.entries(node, what, known)
+    def short(self, path: Key, what: str, known: tuple[str, ...]) -> Entries:
+        """The keys of a fact; a bare text is the short form of `{column: text}`."""
+        return {"column": path} if isinstance(self.at(path), str) else self.entries(path, what, known)
 
     def lists(
-        self, node: yaml.Node, sources: dict[str, Source], defined: dict[str, ListDef], part: str, root: str
+        self, path: Key | None, sources: dict[str, Source], defined: TMapping[str, ListDef], *, keyed: bool
     ) -> tuple[ListMap, ...]:
+        """The lists of the loan file (`keyed`: their rows lead to one), or the reference lists."""
         maps = []
-        for name, (key, value) in self.entries(node, f"`{part}`").items():
+        words = ("from", "where", "when none", "fields") if keyed else ("from", "where", "fields")
+        for name, at in self.entries(path, f"`{path[-1]}`").items() if path is not None else ():
             known = defined.get(name)
             if known is None:
-                self.error(f"the vocabulary has no list `{name}` under `{part}`", key, did_you_mean(name, defined))
-                continue
-            words = ("from", "where", "when none", "fields") if part == "lists" else ("from", "where", "fields")
-            found = self.entries(value, f"the list `{name}`", words)
-            origin = self.scalar(found["from"][1], "`from`") if "from" in found else None
-            if origin is None or origin not in sources or "fields" not in found:
-                hint = did_you_mean(origin or "", sources)
-                self.error(f"the list `{name}` needs `from` (a source) and `fields`", key, hint)
-                continue
-            if part == "lists" and not sources[origin].key:
-                self.diagnostics.append(
-                    Diagnostic(CODE, f"the source `{origin}` has no `key` that leads to the loan file", sources[origin].place)
+                self.wrong_key(
+                    f"the vocabulary has no such list `{name}`", at, did_you_mean(name, defined), code=CODE
                 )
-            none = self.scalar(found["when none"][1], "`when none`") if "when none" in found else "empty"
+                continue
+            found = self.entries(at, f"the list `{name}`", words)
+            origin = self.text(found.get("from"))
+            if "fields" not in found or "from" not in found:
+                self.wrong_key(f"the list `{name}` needs `from`, a source, and `fields`", at, code="E0304")
+                continue
+            if origin not in sources:
+                self.wrong(
+                    f"there is no source `{origin}`", found["from"], did_you_mean(origin, sources), code=CODE
+                )
+                continue
+            if keyed and not sources[origin].key:
+                help = f"state `key` in the source `{origin}`"
+                self.wrong_key(f"the rows of `{origin}` have no key that leads to the loan file", at, help)
+            none = self.text(found.get("when none"), "empty")
             if none not in ("empty", "missing"):
-                self.error("`when none` of a list is `empty` or `missing`", found["when none"][1])
+                self.wrong("`when none` of a list is `empty` or `missing`", found["when none"])
             fields = []
-            for label, (at, how) in self.entries(found["fields"][1], f"the fields of `{name}`").items():
+            for label, spot in self.entries(found["fields"], f"the fields of `{name}`").items():
                 if label not in known.fields:
-                    self.error(f"the list `{name}` has no field `{label}`", at, did_you_mean(label, known.fields))
+                    help = did_you_mean(label, known.fields)
+                    self.wrong_key(f"the list `{name}` has no field `{label}`", spot, help, code=CODE)
                     continue
-                read = self.short(how, f"the field `{name}.{label}`", _FIELD_KEYS)
-                column = self.column(label, known.fields[label].type, at, read, sources[origin], constant=True)
-                fields.append(replace(column, required=known.fields[label].required))
+                keys = self.short(spot, f"the field `{name}.{label}`", _FIELD_KEYS)
+                kind = known.fields[label].type
+                fields.append(self.column(label, kind, spot, keys, sources[origin], constant=True))
             maps.append(
                 ListMap(
                     name=name,
                     source=origin,
-                    place=self.place(key),
+                    place=self.document.key_place(at),
                     fields=tuple(fields),
-                    where=self.where(found["where"][1]) if "where" in found else (),
+                    where=self.where(found.get("where")),
                     missing_if_none=none == "missing",
                 )
             )
         return tuple(maps)
 
-    def value(self, kind: Type, node: yaml.Node, what: str) -> str | None:
-        """A value of the type, written in the mapping; returned as written."""
-        text = self.scalar(node, what)
-        if text is not None and sql_literal(kind, text) is None:
-            near = did_you_mean(text, kind.values) if kind.values else None
-            self.error(f"`{text}` is not a value of type {kind}", node, near)
-            return None
-        return text
-
     def column(
-        self, name: str, kind: Type, at: yaml.Node, found: Entries, source: Source, constant: bool = False
+        self, name: str, kind: Type, path: Key, found: Entries, source: Source, *, constant: bool = False
     ) -> ColumnMap:
         """Where the text of a value stands and how it is read; keys that do not fit the type are errors."""
-        style = self.style(found, source.style)
-        column = ColumnMap(name, kind, self.place(at), source.name, style)
+        column = ColumnMap(name, kind, self.document.key_place(path), source.name, source.style)
         if "constant" in found:
             if not constant or len(found) > 1:
-                self.error("`constant` stands alone, for a fact of the root or a field of an item", found["constant"][0])
-            return replace(column, constant=self.value(kind, found["constant"][1], "`constant`"))
+                help = "it is for a fact of the root or a field of an item, without other keys"
+                self.wrong_key("`constant` stands alone", found["constant"], help)
+            return replace(column, constant=self.value(kind, found["constant"]))
         if ("column" in found) == ("columns" in found):
-            self.error(f"`{name}` needs one of `column`, `columns`" + (" or `constant`" if constant else ""), at)
-        word = "columns" if "columns" in found else "column"
-        columns = self.scalars(found[word][1], f"`{word}`") if word in found else ()
-        if word == "column" and len(columns) > 1:
-            self.error("`column` is one column; `columns` joins several", found[word][0])
+            either = "`column`, `columns` or `constant`" if constant else "`column` or `columns`"
+            self.wrong_key(f"`{name}` needs one of {either}", path, code="E0304")
         element = kind.item if kind.name == "list" and kind.item else kind
-        allowed = {
-            "text": ("width",),
-            "date": ("format", "century"),
-            "date-time": ("format", "century"),
-            **dict.fromkeys(("integer", "days", "rate", "number", "money"), ("unit", "times", "currency", "decimal mark", "thousands mark", "round")),
-        }  # fmt: skip
-        common = ("column", "columns", "joined by", "codes", "otherwise", "empty", "split by")
-        for word, (key, _) in found.items():
-            if word not in common and word not in allowed.get(element.name, ()):
-                self.error(f"`{word}` says nothing about a value of type {kind}", key)
+        known = (*_ANY_TYPE_KEYS, *_TYPE_KEYS.get(element.name, ()))
+        for word, at in found.items():
+            if word not in known:
+                self.wrong_key(f"`{word}` says nothing about a value of type {kind}", at)
         if "split by" in found and kind.name != "list":
-            self.error("`split by` is for a list of values in one text", found["split by"][0])
-        column = replace(column, columns=columns)
-        if "joined by" in found:
-            column = replace(column, joined_by=self.scalar(found["joined by"][1], "`joined by`") or "")
-        if "split by" in found:
-            column = replace(column, split_by=self.scalar(found["split by"][1], "`split by`") or ",")
-        if "width" in found:
-            column = replace(column, width=self.whole(found["width"][1], "`width`", 1))
-        if "times" in found:
-            column = replace(column, times=self.whole(found["times"][1], "`times`", 2))
-        if "unit" in found:
-            unit = self.scalar(found["unit"][1], "`unit`") or ""
-            if unit not in UNITS:
-                self.error(f"unknown unit `{unit}`", found["unit"][1], did_you_mean(unit, UNITS) or "known: " + ", ".join(UNITS))
-            column = replace(column, exponent=UNITS.get(unit, 0))
-        if "round" in found:
-            if self.scalar(found["round"][1], "`round`") != "half up":
-                self.error("`round` is `half up`; without it a value with too many places is rejected", found["round"][1])
-            column = replace(column, rounded=True)
+            self.wrong_key("`split by` is for a list of values in one text", found["split by"])
+        unit = self.text(found.get("unit"))
+        if unit and unit not in UNITS:
+            help = did_you_mean(unit, UNITS) or f"known: {', '.join(UNITS)}"
+            self.wrong(f"unknown unit `{unit}`", found["unit"], help)
+        if "round" in found and self.text(found["round"]) != "half up":
+            help = "without `round`, a value with too many places is rejected"
+            self.wrong("`round` must be `half up`", found["round"], help)
+        column = replace(
+            column,
+            style=self.style(found, source.style),
+            columns=self.texts(found.get("columns")) or (self.text(found.get("column")),),
+            joined_by=self.text(found.get("joined by"), "-"),
+            split_by=self.text(found["split by"], ",") if "split by" in found else None,
+            width=self.whole(found["width"], 1) if "width" in found else None,
+            times=self.whole(found["times"], 2) if "times" in found else 1,
+            exponent=UNITS.get(unit, 0),
+            rounded="round" in found,
+        )
         if element.name in TEMPORAL:
-            self.dates(column, found, at)
+            self.dates(column, found.get("format", path))
         return self.coded(column, element, found)
 
-    def dates(self, column: ColumnMap, found: Entries, at: yaml.Node) -> None:
-        """Two-digit years need their century; formats must name a whole date."""
-        node = found["format"][1] if "format" in found else at
+    def dates(self, column: ColumnMap, path: Key) -> None:
+        """Formats must name a whole date, and two-digit years need their century."""
         short = False
         for text in column.style.formats:
             if text == ISO_DATE_TIME:
                 continue
             try:
-                date_format(text)
+                short = date_format(text)[2] or short
             except ValueError as error:
-                self.error(f"the date format `{text}` cannot be used: {error}", node, "for example yyyy-mm-dd, d-mmm-yy, yyyymmdd, dd/mm/yyyy hh:mm")
-                continue
-            short = short or "yy" in re.sub("yyyy", "", text)
+                help = "for example yyyy-mm-dd, d-mmm-yy, yyyymmdd, dd/mm/yyyy hh:mm"
+                self.wrong(f"the date format `{text}` cannot be used: {error}", path, help)
         if short and column.style.century is None:
-            self.error(
-                "a two-digit year needs its century",
-                node,
-                "state the window of 100 years that holds the dates, for example `century: 1960..2059`",
-            )
+            help = "state the window of 100 years that holds the dates, for example `century: 1960..2059`"
+            self.wrong("a two-digit year needs its century", path, help, code=CODE)
 
     def coded(self, column: ColumnMap, kind: Type, found: Entries) -> ColumnMap:
-        """Code lists: `codes` and what becomes of a text `otherwise`."""
-        codes: list[tuple[str, str | None]] = []
-        if "codes" in found:
-            for text, (_, node) in self.entries(found["codes"][1], "`codes`").items():
-                codes.append((text, None if self.nothing(node) else self.value(kind, node, f"the code `{text}`")))
-        otherwise, value = ("reject" if codes else "read"), None
-        if "otherwise" in found:
-            node = found["otherwise"][1]
-            if isinstance(node, yaml.MappingNode):
-                inner = self.entries(node, "`otherwise`", ("value",))
-                otherwise = "value"
-                value = self.value(kind, inner["value"][1], "`otherwise`") if "value" in inner else None
-            else:
-                otherwise = self.scalar(node, "`otherwise`") or ""
-                if otherwise not in ("reject", "missing", "read"):
-                    self.error(
-                        "`otherwise` is `reject`, `missing`, `read` or `{value: …}`",
-                        node,
-                        f"did you mean `{{value: {otherwise}}}`?" if sql_literal(kind, otherwise) else None,
-                    )
-        return replace(column, codes=tuple(codes), otherwise=otherwise, otherwise_value=value)
+        """Code lists: `codes`, and what becomes of a text `otherwise`."""
+        codes = tuple(
+            (text, None if self.nothing(at) else self.value(kind, at))
+            for text, at in (self.entries(found["codes"], "`codes`").items() if "codes" in found else ())
+        )
+        if "otherwise" not in found:
+            return replace(column, codes=codes, otherwise="reject" if codes else "read")
+        path = found["otherwise"]
+        if isinstance(self.at(path), dict):
+            inner = self.entries(path, "`otherwise`", ("value",))
+            value = self.value(kind, inner["value"]) if "value" in inner else None
+            return replace(column, codes=codes, otherwise="value", otherwise_value=value)
+        word = self.text(path)
+        if word not in ("reject", "missing", "read"):
+            help = f"did you mean `{{value: {word}}}`?" if sql_literal(kind, word) else None
+            self.wrong("`otherwise` is `reject`, `missing`, `read` or `{value: …}`", path, help)
+        return replace(column, codes=codes, otherwise=word)
 
 
+#: The shape of a two-digit year; no other token has it.
+YEAR_OF_TWO = "[0-9][0-9]"
 _TOKEN = re.compile(r"yyyy|yy|mmm|mm|m|dd|d|hh|h|ss|fff|.", re.S)
 
 
@@ -728,7 +728,7 @@ def date_format(text: str) -> tuple[str, str, bool]:
             case "yyyy":
                 piece, code = r"\d{4}", "%Y"
             case "yy":
-                piece, code, short = r"\d{2}", "%y", True
+                piece, code, short = YEAR_OF_TWO, "%y", True
             case "mmm":
                 piece, code = r"[A-Za-z]{3}", "%b"
             case "mm" if "H" in seen and "M" not in seen:
