@@ -10,7 +10,7 @@ and `Some` and `Agg` make a scalar of it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -287,6 +287,18 @@ def walk(node: Core | Comp | Source) -> Iterator[Core | Comp | Source]:
         pending.extend(reversed(list(children(current))))
 
 
+def walk_once(nodes: Iterable[Core | Comp | Source]) -> Iterator[Core | Comp | Source]:
+    """All parts of the nodes; what several of them share comes once."""
+    pending = list(nodes)
+    seen: set[int] = set()
+    while pending:
+        current = pending.pop()
+        if id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            pending.extend(children(current))
+
+
 def rewrite(node: Core, change: Callable[[Core], Core]) -> Core:
     """The node with `change` applied to every core node, innermost first."""
     return change(_parts(node, change))
@@ -319,34 +331,63 @@ def _changed(value: Any, change: Callable[[Core], Core]) -> Any:
     return value
 
 
-def unique(node: Core, names: Iterator[str]) -> Core:
-    """The node with every `Comp` binding a name of its own, so that no loop can disturb another."""
-    renamed: Core = _unique(node, {}, names)
+def unique(node: Core) -> Core:
+    """The node with the items of nested lists named by their depth, so that no loop can disturb an outer one.
+
+    Equal parts at equal depth stay equal.
+    """
+    renamed: Core = _unique(node, {_DEPTH: "0"}, {})
     return renamed
 
 
-def _unique(node: Any, bound: Mapping[str, str], names: Iterator[str]) -> Any:
+#: The entry of a scope that counts how deep it lies.
+_DEPTH = ""
+
+
+def _unique(node: Any, bound: Mapping[str, str], memo: dict[tuple[int, int], Any]) -> Any:
+    """`bound` maps names in scope to their new ones. Parts that several places share are renamed once a scope."""
+    key = (id(node), id(bound))
+    if key in memo:
+        return memo[key][0]
     match node:
         case Comp():
-            inner = {**bound, node.var: next(names)}
-            where = None if node.where is None else _unique(node.where, inner, names)
-            item = None if node.item is None else _unique(node.item, inner, names)
-            return Comp(_unique(node.source, bound, names), inner[node.var], where, item)
+            inner = _deeper(bound, node.var)
+            where = None if node.where is None else _unique(node.where, inner, memo)
+            item = None if node.item is None else _unique(node.item, inner, memo)
+            renamed: Any = Comp(_unique(node.source, bound, memo), inner[node.var], where, item)
         case Some():
-            comp = _unique(node.comp, bound, names)
-            return Some(node.type, comp, _unique(node.body, {**bound, node.comp.var: comp.var}, names))
+            comp = _unique(node.comp, bound, memo)
+            inner = _deeper(bound, node.comp.var)
+            renamed = Some(node.type, comp, _unique(node.body, inner, memo))
         case Field() | Element() | ListField() if node.var in bound:
-            return dataclasses.replace(node, var=bound[node.var])
-        case Core() | Source():
-            updates = {}
-            for name in _part_names(type(node)):
-                value = getattr(node, name)
-                if isinstance(value, (Core, Comp, Source)):
-                    updates[name] = _unique(value, bound, names)
-                elif isinstance(value, tuple) and any(isinstance(v, (Core, Comp, Source)) for v in value):
-                    updates[name] = tuple(_unique(v, bound, names) for v in value)
-            return dataclasses.replace(node, **updates) if updates else node
-    return node
+            inner = {}
+            renamed = dataclasses.replace(node, var=bound[node.var])
+        case _:
+            inner = {}
+            renamed = _renewed(node, bound, memo)
+    # The scope is kept beside the result, lest another take its identity.
+    memo[key] = (renamed, node, bound, inner if isinstance(node, Comp | Some) else None)
+    return renamed
+
+
+def _deeper(bound: Mapping[str, str], var: str) -> dict[str, str]:
+    depth = str(int(bound[_DEPTH]) + 1)
+    return {**bound, var: f"v{depth}", _DEPTH: depth}
+
+
+def _renewed(node: Any, bound: Mapping[str, str], memo: dict[tuple[int, int], Any]) -> Any:
+    updates = {}
+    for name in _part_names(type(node)):
+        value = getattr(node, name)
+        new = value
+        if isinstance(value, (Core, Comp, Source)):
+            new = _unique(value, bound, memo)
+        elif isinstance(value, tuple) and any(isinstance(v, (Core, Comp, Source)) for v in value):
+            items = tuple(_unique(v, bound, memo) for v in value)
+            new = items if any(a is not b for a, b in zip(items, value, strict=True)) else value
+        if new is not value:
+            updates[name] = new
+    return dataclasses.replace(node, **updates) if updates else node
 
 
 def nullable(node: Core) -> bool:

@@ -7,7 +7,6 @@ value of that day; and, unless with hindsight, facts and items known later are n
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -40,16 +39,15 @@ def lower(pack: Pack, *, hindsight: bool = False) -> Plan:
     facts: set[str] = {pack.branch, pack.exposure}
     lists: dict[str, set[str]] = {}
     reference: dict[str, set[str]] = {}
-    for core in _cores(rules, portfolio):
-        for node in c.walk(core):
-            if isinstance(node, c.Fact):
-                facts.add(node.name)
-            elif isinstance(node, c.Field | c.ListField):
-                (reference if node.list in pack.vocabulary.reference else lists).setdefault(node.list, set()).add(node.name)
-            elif isinstance(node, c.ListFact):
-                (reference if node.reference else lists).setdefault(node.name, set())
-            elif isinstance(node, c.ListMissing):
-                (reference if node.list in pack.vocabulary.reference else lists).setdefault(node.list, set())
+    for node in c.walk_once(_cores(rules, portfolio)):
+        if isinstance(node, c.Fact):
+            facts.add(node.name)
+        elif isinstance(node, c.Field | c.ListField):
+            (reference if node.list in pack.vocabulary.reference else lists).setdefault(node.list, set()).add(node.name)
+        elif isinstance(node, c.ListFact):
+            (reference if node.reference else lists).setdefault(node.name, set())
+        elif isinstance(node, c.ListMissing):
+            (reference if node.list in pack.vocabulary.reference else lists).setdefault(node.list, set())
     return Plan(
         rules,
         portfolio,
@@ -77,49 +75,43 @@ def lower_decision(pack: Pack, name: str, *, hindsight: bool = False) -> c.Core:
         raise SanchaError(f"unknown decision `{name}`", code="E0201", help=did_you_mean(name, known))
     clock = _Clock(AS_OF, None if hindsight else AS_OF, AS_OF)
     core = _Lowering(pack, hindsight).decided(c.Decided(outputs[output], head, output), clock, inline=True)
-    return c.unique(core, _names())
+    return c.unique(core)
 
 
 def lower_core(pack: Pack, core: c.Core, *, hindsight: bool = False) -> c.Core:
     """One expression of the pack's scope, as read on the day that `as_of` is bound to."""
     clock = _Clock(AS_OF, None if hindsight else AS_OF, AS_OF)
-    return c.unique(_Lowering(pack, hindsight).at(core, clock, inline=True), _names())
-
-
-def _names() -> Iterator[str]:
-    return (f"v{n}" for n in itertools.count(1))
+    return c.unique(_Lowering(pack, hindsight).at(core, clock, inline=True))
 
 
 def _unique_rule(plan: RulePlan) -> RulePlan:
     """The plan with a name of its own for the items of every list that it walks."""
-    names = _names()
     return dataclasses.replace(
         plan,
-        lets=tuple((name, c.unique(core, names)) for name, core in plan.lets),
-        code=c.unique(plan.code, names),
-        version=c.unique(plan.version, names),
-        judged=c.unique(plan.judged, names),
-        note=c.unique(plan.note, names),
-        evidence=tuple(_unique_evidence(e, names) for e in plan.evidence),
-        blame=tuple((name, c.unique(core, names)) for name, core in plan.blame),
+        lets=tuple((name, c.unique(core)) for name, core in plan.lets),
+        code=c.unique(plan.code),
+        version=c.unique(plan.version),
+        judged=c.unique(plan.judged),
+        note=c.unique(plan.note),
+        evidence=tuple(_unique_evidence(e) for e in plan.evidence),
+        blame=tuple((name, c.unique(core)) for name, core in plan.blame),
     )
 
 
 def _unique_portfolio(plan: PortfolioPlan) -> PortfolioPlan:
-    names = _names()
     return dataclasses.replace(
         plan,
-        lets=tuple((name, c.unique(core, names)) for name, core in plan.lets),
-        where=c.unique(plan.where, names),
-        group=c.unique(plan.group, names),
-        measure=c.unique(plan.measure, names),
-        evidence=tuple(_unique_evidence(e, names) for e in plan.evidence),
+        lets=tuple((name, c.unique(core)) for name, core in plan.lets),
+        where=c.unique(plan.where),
+        group=c.unique(plan.group),
+        measure=c.unique(plan.measure),
+        evidence=tuple(_unique_evidence(e) for e in plan.evidence),
     )
 
 
-def _unique_evidence(evidence: Evidence, names: Iterator[str]) -> Evidence:
+def _unique_evidence(evidence: Evidence) -> Evidence:
     if isinstance(evidence, ScalarEvidence):
-        return ScalarEvidence(evidence.name, c.unique(evidence.value, names))
+        return ScalarEvidence(evidence.name, c.unique(evidence.value))
     return evidence
 
 

@@ -61,6 +61,8 @@ class _Writer:
         self.tables: dict[int, str] = {}
         self.keep: list[object] = []
         self.lets: dict[str, c.Core] = {}
+        #: The local variable of each item that a loop has at hand.
+        self.items_at_hand: dict[str, str] = {}
         #: Names bound to local variables, a scope for each block; an inner block sees the outer ones.
         self.scopes: list[dict[str, tuple[str, bool]]] = [{}]
 
@@ -233,9 +235,9 @@ class _Writer:
             case c.Fact():
                 return self.known_fact(node)
             case c.Field():
-                return self.assign(f"{node.var}[{node.name!r}]"), True
+                return self.assign(f"{self.items_at_hand[node.var]}[{node.name!r}]"), True
             case c.Element():
-                return node.var, True
+                return self.items_at_hand[node.var], True
             case c.And() | c.Or():
                 return self.junction(node)
             case c.If():
@@ -318,7 +320,7 @@ class _Writer:
             case c.ListFact():
                 return self.assign(f"{'reference' if source.reference else 'lists'}.get({source.name!r})"), True
             case c.ListField():
-                return self.assign(f"{source.var}[{source.name!r}]"), True
+                return self.assign(f"{self.items_at_hand[source.var]}[{source.name!r}]"), True
             case c.ListConst():
                 return self.assign(f"({''.join(self.atom(i) + ', ' for i in source.items)})"), False
         raise TypeError(type(source).__name__)
@@ -328,8 +330,11 @@ class _Writer:
         self.loops += 1
         if self.loops > 15:
             raise SanchaError("lists are nested more than 15 deep", code="E0104", help="name a part as a decision")
-        with self.block(f"for {comp.var} in {items}:"):
+        outer, local = self.items_at_hand, f"i{self.fresh()}"
+        self.items_at_hand = {**outer, comp.var: local}
+        with self.block(f"for {local} in {items}:"):
             yield
+        self.items_at_hand = outer
         self.loops -= 1
 
     def some(self, node: c.Some) -> tuple[str, bool]:
