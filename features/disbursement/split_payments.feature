@@ -31,11 +31,18 @@ Feature: Payments split below the line for entrusted payment
       | 5000000.00 | 2024-08-21 | Wu    | 5000000.00 | self | pass    |
       | 5000000.00 | 2024-08-21 | Wu    | 5000000.01 | self | breach  |
 
+    Examples: a payment of exactly the line counts
+      | first       | day        | owner | second      | mode | outcome |
+      | 100000      | 2024-08-23 | Wu    | 10000000.00 | self | breach  |
+      | 10000000.00 | 2024-08-23 | Wu    | 100000      | self | breach  |
+
     Examples: what does not count
       | first   | day        | owner | second   | mode      | outcome |
       | 9800000 | 2024-08-23 | Zhou  | 9800000  | self      | pass    |
       | 9800000 | 2024-08-23 | Wu    | 9800000  | entrusted | pass    |
       | 9800000 | 2024-08-23 | Wu    | 10000001 | self      | pass    |
+      | 9800000 | 2024-08-23 |       | 9800000  | entrusted | pass    |
+      | 9800000 | 2024-08-23 |       | 10000001 | self      | pass    |
       | 9800000 | 2024-08-23 |       | 9800000  | self      | unknown |
       | 100000  | 2024-08-23 |       | 100000   | self      | unknown |
 
