@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sancha.engine.book.extract import encoding_of
 from sancha.engine.book.intake import ImportResult, import_extract
@@ -656,6 +656,7 @@ def test_a_mapping_names_its_vocabulary(tmp_path: Path) -> None:
     assert mapped_vocabulary(path) == tmp_path / "pack" / "vocabulary.yaml"
 
 
+@settings(max_examples=20)
 @given(
     st.lists(
         st.tuples(
