@@ -147,14 +147,14 @@ def _arithmetic() -> list[Operator]:
         "The ratio of two amounts is a number. Division by zero is unknown.", ("1 / 8", "0.125"), True)  # fmt: skip
     row("/", MONEY, NUMBER, MONEY, "(DIVIDE({0}, {1}) if {1} else None)", "({0} / {1})",
         "An amount divided by a number. Division by zero is unknown.", ("1 / 8", "0.125"), True)  # fmt: skip
-    row("+", DATE, DAYS, DATE, "ADD_DAYS({0}, {1})", "({0} + CAST({1} AS INTEGER))",
+    row("+", DATE, DAYS, DATE, "ADD_DAYS({0}, {1})", "sancha_add_days({0}, {1})",
         "The date so many days later.", ('@"2024-02-28" + @"P2D"', "2024-03-01"))  # fmt: skip
-    row("-", DATE, DAYS, DATE, "ADD_DAYS({0}, -{1})", "({0} - CAST({1} AS INTEGER))",
+    row("-", DATE, DAYS, DATE, "ADD_DAYS({0}, -{1})", "sancha_add_days({0}, -{1})",
         "The date so many days earlier.", ('@"2024-03-01" - @"P1D"', "2024-02-29"))  # fmt: skip
-    row("+", DATE, MONTHS, DATE, "ADD_MONTHS({0}, {1})", "CAST({0} + to_months(CAST({1} AS INTEGER)) AS DATE)",
+    row("+", DATE, MONTHS, DATE, "ADD_MONTHS({0}, {1})", "sancha_add_months({0}, {1})",
         "The date so many months later; where that month is shorter, its last day.",
         ('@"2024-01-31" + @"P1M"', "2024-02-29"))  # fmt: skip
-    row("-", DATE, MONTHS, DATE, "ADD_MONTHS({0}, -{1})", "CAST({0} - to_months(CAST({1} AS INTEGER)) AS DATE)",
+    row("-", DATE, MONTHS, DATE, "ADD_MONTHS({0}, -{1})", "sancha_add_months({0}, -{1})",
         "The date so many months earlier; where that month is shorter, its last day.",
         ('@"2024-03-31" - @"P1M"', "2024-02-29"))  # fmt: skip
     row("-", DATE, DATE, DAYS, "({0} - {1}).days", "CAST({0} - {1} AS BIGINT)",
@@ -203,9 +203,11 @@ def _functions() -> list[Operator]:
     for kind, a, b in ((INTEGER, "3", "5"), (NUMBER, "3.5", "5"), (MONEY, "3", "5"),
                        (DATE, '@"2024-01-01"', '@"2024-01-02"'), (DAYS, '@"P1D"', '@"P2D"')):  # fmt: skip
         low, high = (a.strip('@"'), b.strip('@"'))
-        rows.append(fn("min", (kind, kind), ("a", "b"), kind, "min({0}, {1})", "least({0}, {1})",
+        rows.append(fn("min", (kind, kind), ("a", "b"), kind, "min({0}, {1})",
+                       "CASE WHEN {0} <= {1} THEN {0} WHEN {0} > {1} THEN {1} END",
                        "The smaller. Missing if either is missing.", (f"min({a}, {b})", low)))  # fmt: skip
-        rows.append(fn("max", (kind, kind), ("a", "b"), kind, "max({0}, {1})", "greatest({0}, {1})",
+        rows.append(fn("max", (kind, kind), ("a", "b"), kind, "max({0}, {1})",
+                       "CASE WHEN {0} >= {1} THEN {0} WHEN {0} < {1} THEN {1} END",
                        "The larger. Missing if either is missing.", (f"max({a}, {b})", high)))  # fmt: skip
     rows += [
         fn("contains", (TEXT, TEXT), ("text", "match"), BOOLEAN, "({1} in {0})", "contains({0}, {1})",
@@ -221,7 +223,7 @@ def _functions() -> list[Operator]:
         fn("upper case", (TEXT,), ("text",), TEXT, "UPPER({0})", "upper({0})",
            "The text in capital letters, character by character.", ('upper case("aBc")', '"ABC"')),
         fn("substring", (TEXT, INTEGER, INTEGER), ("text", "start", "length"), TEXT, "SUBSTRING({0}, {1}, {2})",
-           "substring({0}, {1}, {2})", "So many characters from the start on; the first character is 1.",
+           "sancha_substring({0}, {1}, {2})", "So many characters from the start on; the first character is 1.",
            ('substring("foobar", 3, 2)', '"ob"')),
         fn("date", (DATE_TIME,), ("from",), DATE, "{0}.date()", "CAST({0} AS DATE)",
            "The day of a date-time.", ('date(@"2024-01-30T23:59:59")', "2024-01-30")),

@@ -22,7 +22,9 @@ def as_text(value: Any, type_: Type) -> str | None:
         case "boolean":
             return "true" if value else "false"
         case "money":
-            return f"{Decimal(value):.2f}" if Decimal(value) == round(Decimal(value), 2) else _plain(value)
+            # Zero has no sign: half of nothing owed is not `-0.00`.
+            value = Decimal(value) or Decimal(0)
+            return f"{value:.2f}" if value == round(value, 2) else _plain(value)
         case "integer" | "rate" | "number" | "numeral":
             return _plain(value)
         case "days":

@@ -1,0 +1,448 @@
+"""Relations: expressions over files and their items as numbered cells, and cells as one staged SQL query.
+
+Every expression of a policy becomes a `Cell`, and equal cells are one cell, however many rules ask for them. A cell
+belongs to a `Scope`: the book (one row), the files, or the items of a list within an outer scope. An aggregate over the
+rows of an inner scope is a cell of the outer one. A query is laid out in stages: the rows of a scope with what can be
+computed of each, then the aggregates over its inner scopes, joined back, then what needs those, and so on. Within a
+stage a cell that is used more than once is a column, computed once; the others stand in the expressions that use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The one row of the outermost scope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A row a loan file: the table `files`, keyed by `f`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The items of a list of the loan file: the table `list:NAME` with `#f`, `#k` (unique) and its fields."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """The rows of a reference list: the table `reference:NAME` with `#k` and its fields.
+
+    `on` is a field and a cell that a row must equal to matter; rows and outer rows where either is missing remain,
+    for there the answer may be open.
+    """
+
+    name: str
+    on: tuple[str, Cell] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """The elements of a list-valued cell of the outer scope."""
+
+    values: Cell
+
+
+Rows = Book | Files | Items | References | Elements
+
+
+class Scope:
+    """Rows within an outer scope. Scopes and cells are compared by identity; `Relations` makes each once."""
+
+    __slots__ = ("depth", "keys", "name", "parent", "rows")
+
+    def __init__(self, parent: Scope | None, rows: Rows, number: int) -> None:
+        self.parent = parent
+        self.rows = rows
+        self.depth = 0 if parent is None else parent.depth + 1
+        own = {Book: (), Files: ("f",)}.get(type(rows), (f"k{number}",))
+        self.keys: tuple[str, ...] = (*(parent.keys if parent else ()), *own)
+        self.name = f"s{number}"
+
+
+RAW, PLAIN, AGGREGATE, CONSTANT = "raw", "plain", "aggregate", "constant"
+#: The raw column by which the items of a list, or the elements of a value, stand in order.
+ORDER = "#k"
+#: The keys of the tables of lists, quoted; `#` keeps them apart from fields.
+FILE_KEY, ROW_KEY = '"#f"', '"#k"'
+
+
+class Cell:
+    """One SQL expression in one scope.
+
+    `template` holds `{0}`, `{1}` … for its arguments; of a raw cell it is the column's name, of a constant the literal.
+    `empty` is what an aggregate gives over no rows (None: missing).
+    """
+
+    __slots__ = ("args", "empty", "inner", "kind", "name", "nullable", "scope", "template", "type")
+
+    def __init__(
+        self,
+        kind: str,
+        scope: Scope,
+        template: str,
+        args: tuple[Cell, ...],
+        type: str,
+        nullable: bool,
+        number: int,
+        inner: Scope | None = None,
+        empty: str | None = None,
+    ) -> None:
+        self.kind = kind
+        self.scope = scope
+        self.template = template
+        self.args = args
+        self.type = type
+        self.nullable = nullable
+        self.name = f"c{number}"
+        self.inner = inner
+        self.empty = empty
+
+    @property
+    def needs(self) -> tuple[Cell, ...]:
+        """The cells it is computed from; for an aggregate also those by which its rows are found."""
+        if self.inner is None:
+            return self.args
+        match self.inner.rows:
+            case Elements(values=cell) | References(on=(_, cell)):
+                return (*self.args, cell)
+        return self.args
+
+    def repeats(self, index: int) -> bool:
+        """Whether the text of the argument would stand more than once in the query; macros repeat theirs."""
+        return self.template.count(f"{{{index}}}") > 1 or "sancha_" in self.template
+
+
+class Relations:
+    """All scopes and cells of a policy over a book."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[tuple[Scope | None, Rows], Scope] = {}
+        self._cells: dict[tuple[object, ...], Cell] = {}
+        self.book = self.scope(None, Book())
+        self.files = self.scope(self.book, Files())
+
+    def scope(self, parent: Scope | None, rows: Rows) -> Scope:
+        key = (parent, rows)
+        if key not in self._scopes:
+            self._scopes[key] = Scope(parent, rows, len(self._scopes))
+        return self._scopes[key]
+
+    def raw(self, scope: Scope, column: str, type: str, nullable: bool) -> Cell:
+        """A column of the table behind the scope; of `Elements` the element itself, by any column name."""
+        return self._cell(RAW, scope, column, (), type, nullable)
+
+    def constant(self, literal: str, type: str) -> Cell:
+        return self._cell(CONSTANT, self.book, literal, (), type, literal == "NULL")
+
+    def plain(self, template: str, args: Sequence[Cell], type: str, nullable: bool | None = None) -> Cell:
+        """An expression over cells of one chain of scopes. `nullable` is by default whether an argument is."""
+        if nullable is None:
+            nullable = any(a.nullable for a in args)
+        scope = max((a.scope for a in args), key=lambda s: s.depth, default=self.book)
+        return self._cell(PLAIN, scope, template, tuple(args), type, nullable)
+
+    def aggregate(
+        self,
+        inner: Scope,
+        template: str,
+        args: Sequence[Cell],
+        type: str,
+        *,
+        empty: str | None,
+        nullable: bool,
+    ) -> Cell:
+        """An aggregate over the rows of `inner`, a cell of the scope around it."""
+        assert inner.parent is not None
+        return self._cell(AGGREGATE, inner.parent, template, tuple(args), type, nullable, inner, empty)
+
+    def _cell(
+        self,
+        kind: str,
+        scope: Scope,
+        template: str,
+        args: tuple[Cell, ...],
+        type: str,
+        nullable: bool,
+        inner: Scope | None = None,
+        empty: str | None = None,
+    ) -> Cell:
+        key = (kind, scope, template, args, type, inner)
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = Cell(kind, scope, template, args, type, nullable, len(self._cells), inner, empty)
+            self._cells[key] = cell
+        return cell
+
+
+def deeper(a: Scope, b: Scope) -> Scope:
+    """The inner of two scopes, one of which lies in the other."""
+    return a if a.depth >= b.depth else b
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal, safe within a template."""
+    return "'" + text.replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
+
+
+def query(
+    outputs: Sequence[Cell], relations: Relations, *, files: str = "files", all_files: bool = True
+) -> str:
+    """SQL that gives `f` and one column an output, by its name, for each row of the table `files`.
+
+    `all_files` says that the tables of lists hold items of these files only.
+    """
+    return _Query(relations, files, all_files).text(outputs)
+
+
+class _Query:
+    def __init__(self, relations: Relations, files: str, all_files: bool) -> None:
+        self.relations = relations
+        self.files_table = files
+        self.all_files = all_files
+        self.ctes: list[str] = []
+        self.stages: dict[tuple[Cell, Scope], int] = {}
+        self.count = 0
+
+    def text(self, outputs: Sequence[Cell]) -> str:
+        book = self.outer_cells(outputs, self.relations.files)
+        source = f"FROM {self.files_table} x"
+        if book:
+            name = self.cte(self.build(self.relations.book, "SELECT 1 AS one", book))
+            source += f" CROSS JOIN {name} t"
+        files = self.relations.files
+        columns = ["x.f", *self.raw_columns(files, outputs), *(f"t.{c.name}" for c in book)]
+        body = self.build(files, f"SELECT {', '.join(columns)} {source}", outputs)
+        return f"WITH {', '.join(self.ctes)} {body}" if self.ctes else body
+
+    def cte(self, body: str) -> str:
+        self.count += 1
+        name = f"r{self.count}"
+        self.ctes.append(f"{name} AS MATERIALIZED ({body})")
+        return name
+
+    # -- what is needed -----------------------------------------------------------------------------------
+
+    def stage(self, cell: Cell, scope: Scope) -> int:
+        """How many rounds of aggregates over inner scopes must be joined to rows of `scope` before the cell."""
+        if cell.scope.depth < scope.depth or cell.kind == CONSTANT:
+            return 0
+        key = (cell, scope)
+        if key not in self.stages:
+            stage = max((self.stage(n, scope) for n in cell.needs), default=0)
+            self.stages[key] = stage + (cell.kind == AGGREGATE and cell.scope is scope)
+        return self.stages[key]
+
+    def outer_cells(self, cells: Iterable[Cell], scope: Scope) -> list[Cell]:
+        """The cells of scopes around `scope` that the cells are computed from."""
+        found: dict[Cell, None] = {}
+        seen: set[Cell] = set()
+        pending = list(cells)
+        while pending:
+            cell = pending.pop()
+            if cell in seen or cell.kind == CONSTANT:
+                continue
+            seen.add(cell)
+            if cell.scope.depth < scope.depth:
+                found[cell] = None
+            else:
+                pending.extend(cell.needs)
+        return sorted(found, key=_number)
+
+    def cells_of(self, scope: Scope, cells: Iterable[Cell]) -> list[Cell]:
+        """The cells of `scope` itself that the cells are computed from, each after those it needs."""
+        found: list[Cell] = []
+        seen: set[Cell] = set()
+
+        def visit(cell: Cell) -> None:
+            if cell in seen or cell.kind == CONSTANT or cell.scope.depth < scope.depth:
+                return
+            seen.add(cell)
+            for need in cell.needs:
+                visit(need)
+            if cell.scope is scope:
+                found.append(cell)
+
+        for cell in cells:
+            visit(cell)
+        return found
+
+    def raw_columns(self, scope: Scope, cells: Iterable[Cell]) -> list[str]:
+        raw = [c for c in self.cells_of(scope, cells) if c.kind == RAW]
+        return [f"x.{quoted(c.template)} AS {c.name}" for c in raw]
+
+    # -- laying out ---------------------------------------------------------------------------------------
+
+    def build(self, scope: Scope, source: str, outputs: Sequence[Cell]) -> str:
+        """A SELECT of the keys of `scope` and the outputs, from a source of its raw and outer cells."""
+        cells = self.cells_of(scope, outputs)
+        last = max((self.stage(c, scope) for c in cells), default=0)
+        uses = self.uses(scope, cells, outputs, last)
+        available = {c for c in uses if c.scope is not scope or c.kind == RAW}
+        current = f"({source})"
+        for stage in range(last + 1):
+            if stage:
+                found = [c for c in cells if c.kind == AGGREGATE and self.stage(c, scope) == stage]
+                current = f"({self.joined(scope, current, found, available)})"
+                available.update(found)
+            here = [c for c in cells if c.kind == PLAIN and self.stage(c, scope) == stage]
+            current = self.layers(here, uses, stage, current, available)
+            if stage < last:
+                kept = sorted((c for c in available if max(uses[c]) > stage), key=_number)
+                columns = [*scope.keys, *(c.name for c in kept)]
+                current = self.cte(f"SELECT {', '.join(columns) or '1 AS one'} FROM {current}")
+                available = set(kept)
+        columns = [
+            *scope.keys,
+            *(f"{self.expression(c, available)} AS {c.name}" for c in dict.fromkeys(outputs)),
+        ]
+        return f"SELECT {', '.join(columns)} FROM {current}"
+
+    def uses(
+        self, scope: Scope, cells: Sequence[Cell], outputs: Sequence[Cell], last: int
+    ) -> dict[Cell, list[int]]:
+        """For each cell that rows of `scope` may show, the stages of those that use it; an output counts as `last`."""
+        uses: dict[Cell, list[int]] = {c: [] for c in cells}
+
+        def add(cell: Cell, stage: int) -> None:
+            if cell.kind != CONSTANT:
+                uses.setdefault(cell, []).append(stage)
+
+        for cell in cells:
+            stage = self.stage(cell, scope)
+            if cell.kind == PLAIN:
+                for i, arg in enumerate(cell.args):
+                    add(arg, stage)
+                    if cell.repeats(i):
+                        add(arg, stage)
+            elif cell.kind == AGGREGATE:
+                # The inner rows show it: it must be a column one stage before.
+                for outer in self.outer_cells(cell.needs, cell.inner or scope):
+                    add(outer, stage)
+        for cell in outputs:
+            add(cell, last)
+        return uses
+
+    def layers(
+        self,
+        here: Sequence[Cell],
+        uses: dict[Cell, list[int]],
+        stage: int,
+        current: str,
+        available: set[Cell],
+    ) -> str:
+        """The source with columns for those cells that are used twice or later; adds them to `available`."""
+        named = [c for c in here if len(uses[c]) > 1 or max(uses[c], default=stage) > stage]
+        layer: dict[Cell, int] = {}
+        chosen = set(named)
+
+        def depth(cell: Cell) -> int:
+            """The layer after which all that the cell needs are columns."""
+            if cell in layer:
+                return layer[cell]
+            if cell in available or cell.kind == CONSTANT:
+                return 0
+            deepest = max((depth(a) for a in cell.args), default=0)
+            layer[cell] = deepest + (cell in chosen)
+            return layer[cell]
+
+        for cell in named:
+            depth(cell)
+        for level in sorted({layer[c] for c in named}):
+            columns = [c for c in named if layer[c] == level]
+            texts = [f"{self.expression(c, available)} AS {c.name}" for c in columns]
+            current = f"(SELECT *, {', '.join(texts)} FROM {current})"
+            available.update(columns)
+        return current
+
+    def expression(self, cell: Cell, available: set[Cell]) -> str:
+        if cell in available:
+            return cell.name
+        if cell.kind == CONSTANT:
+            return cell.template
+        assert cell.kind == PLAIN, (cell.kind, cell.template)
+        return cell.template.format(*(self.expression(a, available) for a in cell.args))
+
+    # -- inner scopes -------------------------------------------------------------------------------------
+
+    def joined(self, scope: Scope, current: str, found: Sequence[Cell], available: set[Cell]) -> str:
+        """The rows of `scope` with these aggregates over its inner scopes beside them."""
+        inner_scopes = sorted({c.inner for c in found if c.inner}, key=lambda s: int(s.name[1:]))
+        # A book without keys has one row, which ungrouped aggregates keep.
+        columns, joins = ["t.*"], []
+        for number, inner in enumerate(inner_scopes):
+            group = [c for c in found if c.inner is inner]
+            body = self.inner(scope, inner, current, group)
+            on = " AND ".join(f"t.{k} = a{number}.{k}" for k in scope.keys)
+            joins.append(f"LEFT JOIN ({body}) a{number} ON {on}" if on else f"CROSS JOIN ({body}) a{number}")
+            for c in group:
+                name = f"a{number}.{c.name}"
+                columns.append(name if c.empty is None else f"coalesce({name}, {c.empty}) AS {c.name}")
+        return f"SELECT {', '.join(columns)} FROM {current} t {' '.join(joins)}"
+
+    def inner(self, scope: Scope, inner: Scope, current: str, group: Sequence[Cell]) -> str:
+        """The aggregates of one inner scope, grouped by the keys of the outer one."""
+        wanted = list(dict.fromkeys(a for c in group for a in c.args if a.kind != CONSTANT))
+        outer = self.outer_cells(wanted, inner)
+        source = self.source(scope, inner, current, wanted, outer)
+        body = self.build(inner, source, wanted)
+        available = set(wanted)
+        texts = [
+            f"{c.template.format(*(self.expression(a, available) for a in c.args))} AS {c.name}"
+            for c in group
+        ]
+        keys = ", ".join(scope.keys)
+        if not keys:
+            return f"SELECT {', '.join(texts)} FROM ({body})"
+        return f"SELECT {keys}, {', '.join(texts)} FROM ({body}) GROUP BY {keys}"
+
+    def source(
+        self, scope: Scope, inner: Scope, current: str, wanted: Sequence[Cell], outer: Sequence[Cell]
+    ) -> str:
+        """The rows of `inner` with the outer cells they need."""
+        own = inner.keys[-1]
+        raw = self.raw_columns(inner, wanted)
+        shown = [*(f"t.{k}" for k in scope.keys), *(f"t.{c.name}" for c in outer)]
+        match inner.rows:
+            case Items(name=name):
+                table = quoted(f"list:{name}")
+                if self.all_files and isinstance(scope.rows, Files) and not outer:
+                    columns = [f"x.{FILE_KEY} AS f", f"x.{ROW_KEY} AS {own}", *raw]
+                    return f"SELECT {', '.join(columns)} FROM {table} x"
+                columns = [*shown, f"x.{ROW_KEY} AS {own}", *raw]
+                return f"SELECT {', '.join(columns)} FROM {table} x JOIN {current} t ON t.f = x.{FILE_KEY}"
+            case References(name=name, on=on):
+                table = quoted(f"reference:{name}")
+                columns = ", ".join([*shown, f"x.{ROW_KEY} AS {own}", *raw])
+                if on is None:
+                    return f"SELECT {columns} FROM {table} x CROSS JOIN {current} t"
+                field, cell = f"x.{quoted(on[0])}", f"t.{on[1].name}"
+                parts = [f"SELECT {columns} FROM {table} x JOIN {current} t ON {field} = {cell}"]
+                parts.append(f"SELECT {columns} FROM {table} x CROSS JOIN {current} t WHERE {field} IS NULL")
+                if on[1].nullable:
+                    where = f"{cell} IS NULL AND {field} IS NOT NULL"
+                    parts.append(f"SELECT {columns} FROM {table} x CROSS JOIN {current} t WHERE {where}")
+                return " UNION ALL ".join(parts)
+            case Elements(values=values):
+                element, ordinal = f"unnest(t.{values.name})", f"generate_subscripts(t.{values.name}, 1)"
+                columns = [*shown, f"{ordinal} AS {own}"]
+                for cell in self.cells_of(inner, wanted):
+                    if cell.kind == RAW:
+                        columns.append(f"{ordinal if cell.template == ORDER else element} AS {cell.name}")
+                return f"SELECT {', '.join(columns)} FROM {current} t"
+        raise TypeError(type(inner.rows).__name__)
+
+
+def _number(cell: Cell) -> int:
+    return int(cell.name[1:])

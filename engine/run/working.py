@@ -1,0 +1,226 @@
+"""The working tables of a run: a chunk of a book's files and of their items, numbered, in the types of the plan.
+
+Decimals become whole numbers of their scale, files and items get small keys, and only what the plan reads is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Context
+from pathlib import Path
+
+import duckdb
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE
+from sancha.engine.book.store import Book
+from sancha.engine.feel.types import Type
+from sancha.engine.policy.plan import Plan
+from sancha.engine.policy.vocabulary import Vocabulary
+from sancha.engine.run.relations import FILE_KEY, ROW_KEY, quoted
+from sancha.engine.run.to_columns import (
+    DECIMALS,
+    BookBounds,
+    ColumnBounds,
+    ListBounds,
+    limits,
+    storage,
+)
+
+#: Files that are judged together; the memory of a run grows with it, and not with the book.
+CHUNK = 100_000
+_WIDE = Context(prec=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A chunk: its files are those with ids from `first` to `last`."""
+
+    first: str
+    last: str
+    files: int
+
+
+def spans(loans: Path, size: int = CHUNK) -> Iterator[Span]:
+    """The chunks of a book, in order of loan ids. Books are written in that order; others are sorted here."""
+    found: list[Span] = []
+    last: str | None = None
+    with pq.ParquetFile(loans) as file:
+        for batch in file.iter_batches(size, columns=[LOAN_ID]):
+            ids = batch.column(0)
+            if not batch.num_rows:
+                continue
+            first = ids[0].as_py()
+            rising = pc.all(pc.less(ids[:-1], ids[1:]), min_count=0).as_py()
+            if not rising or (last is not None and first <= last):
+                yield from _sorted_spans(loans, size)
+                return
+            last = ids[-1].as_py()
+            found.append(Span(first, last, batch.num_rows))
+    yield from found
+
+
+def _sorted_spans(loans: Path, size: int) -> Iterator[Span]:
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            f"""SELECT min({LOAN_ID}), max({LOAN_ID}), count(*) FROM (
+                  SELECT {LOAN_ID}, (row_number() OVER (ORDER BY {LOAN_ID}) - 1) // $size AS part
+                  FROM read_parquet($path)) GROUP BY part ORDER BY part""",
+            {"path": str(loans), "size": size},
+        ).fetchall()
+    yield from (Span(*row) for row in rows)
+
+
+def book_bounds(book: Book, vocabulary: Vocabulary, plan: Plan) -> BookBounds:
+    """What the statistics of a book's Parquet files tell of the columns that the plan reads."""
+    loans = pq.read_metadata(book.tables[LOANS])
+    facts = {name: _column(loans, name, vocabulary.facts[name].type) for name in plan.facts}
+    lists = {}
+    for name in plan.lists:
+        metadata = pq.read_metadata(book.tables[name])
+        spec = vocabulary.lists[name]
+        fields = {
+            f: _column(metadata, f, field.type) for f, field in spec.fields.items() if f in plan.lists[name]
+        }
+        most = _column(metadata, ITEM, Type("integer")).high
+        items = metadata.num_rows if most is None else min(most, metadata.num_rows)
+        counted = name in _names(loans)
+        missing = counted and _column(loans, name, Type("integer")).nullable
+        lists[name] = ListBounds(fields, items, missing)
+    reference = {}
+    for name in plan.reference:
+        metadata = pq.read_metadata(book.tables[REFERENCE + name])
+        spec = vocabulary.reference[name]
+        fields = {
+            f: _column(metadata, f, field.type)
+            for f, field in spec.fields.items()
+            if f in plan.reference[name]
+        }
+        reference[name] = ListBounds(fields, metadata.num_rows, False)
+    return BookBounds(facts, lists, reference)
+
+
+def _names(metadata: pq.FileMetaData) -> list[str]:
+    return [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+
+
+def _column(metadata: pq.FileMetaData, name: str, type: Type) -> ColumnBounds:
+    if type.name == "list":
+        return ColumnBounds()
+    index = _names(metadata).index(name)
+    nullable, low, high = False, None, None
+    known = True
+    for group in range(metadata.num_row_groups):
+        column = metadata.row_group(group).column(index)
+        if not column.num_values:
+            continue
+        statistics = column.statistics
+        if statistics is None or not statistics.has_null_count:
+            return ColumnBounds()
+        nullable |= statistics.null_count > 0
+        if statistics.null_count == column.num_values:
+            continue
+        if not statistics.has_min_max:
+            known = False
+        elif type.name in DECIMALS or type.name in ("integer", "days"):
+            places = DECIMALS[type.name][0] if type.name in DECIMALS else 0
+            least, most = (
+                int(x.scaleb(places, _WIDE)) if places else int(x) for x in (statistics.min, statistics.max)
+            )
+            low = least if low is None else min(low, least)
+            high = most if high is None else max(high, most)
+    if not known:
+        return ColumnBounds(nullable)
+    # A column without a single value is bounded by anything.
+    numeric = type.name in DECIMALS or type.name in ("integer", "days")
+    return ColumnBounds(
+        nullable, 0 if numeric and low is None else low, 0 if numeric and high is None else high
+    )
+
+
+class WorkingTables:
+    """Makes the tables `files`, `list:NAME` and `reference:NAME` of a connection.
+
+    `sources` maps the tables of the book to SQL relations with the columns of docs/formats.md.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        vocabulary: Vocabulary,
+        plan: Plan,
+        bounds: BookBounds,
+        sources: Mapping[str, str],
+    ) -> None:
+        self.connection = connection
+        self.vocabulary = vocabulary
+        self.plan = plan
+        self.bounds = bounds
+        self.sources = sources
+
+    def reference(self) -> None:
+        """Load the reference lists, once for all chunks."""
+        for name, fields in self.plan.reference.items():
+            spec, bounds = self.vocabulary.reference[name], self.bounds.reference[name]
+            columns = [f"row_number() OVER () AS {ROW_KEY}"]
+            columns += [self.column(f, spec.fields[f].type, bounds.fields[f]) for f in sorted(fields)]
+            self.connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {quoted('reference:' + name)} AS SELECT "
+                f"{', '.join(columns)} FROM {self.sources[REFERENCE + name]}"
+            )
+
+    def load(self, span: Span) -> None:
+        """Load the files of a chunk and their items."""
+        where = f"{LOAN_ID} BETWEEN {_text(span.first)} AND {_text(span.last)}"
+        facts = [
+            self.column(name, self.vocabulary.facts[name].type, self.bounds.facts[name])
+            for name in sorted(self.plan.facts)
+        ]
+        for name in self.plan.lists:
+            if self.bounds.lists[name].missing:
+                facts.append(f"{quoted(name)} IS NULL AS {quoted('list:' + name)}")
+        number = f"CAST(row_number() OVER (ORDER BY {LOAN_ID}) AS INTEGER) AS f"
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE files AS SELECT {', '.join([number, LOAN_ID, *facts])} "
+            f"FROM {self.sources[LOANS]} WHERE {where} ORDER BY {LOAN_ID}"
+        )
+        for name, fields in self.plan.lists.items():
+            spec, bounds = self.vocabulary.lists[name], self.bounds.lists[name]
+            key = f"CAST(t.f AS BIGINT) * {bounds.items + 1} + x.{ITEM} AS {ROW_KEY}"
+            columns = [f"t.f AS {FILE_KEY}", key, f"x.{ITEM}"]
+            columns += [self.column(f, spec.fields[f].type, bounds.fields[f], "x.") for f in sorted(fields)]
+            self.connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {quoted('list:' + name)} AS SELECT "
+                f"{', '.join(columns)} "
+                f"FROM (SELECT * FROM {self.sources[name]} WHERE {where}) x JOIN files t USING ({LOAN_ID})"
+            )
+
+    def column(self, name: str, type: Type, bounds: ColumnBounds, table: str = "") -> str:
+        """A column of the source in the type of the plan."""
+        source = f"{table}{quoted(name)}"
+        sql_type, places = storage(type, bounds)
+        if not places:
+            return f"{source} AS {quoted(name)}"
+        low, high = limits(type, bounds)
+        digits = 18 if type.name != "number" else 30
+        unit = 10**places
+        # DuckDB keeps the width of the decimal in the product: widen it where the product needs more digits.
+        wide = max(-low, high) * unit >= 10**digits
+        widened = f"CAST({source} AS DECIMAL(38,{places}))" if wide else source
+        return f"CAST({widened} * {unit} AS {sql_type}) AS {quoted(name)}"
+
+
+def missing_sources(plan: Plan, book: Book) -> list[str]:
+    """The lists that the plan reads and the book has no table for."""
+    lists = [name for name in plan.lists if name not in book.tables]
+    return lists + [REFERENCE + name for name in plan.reference if REFERENCE + name not in book.tables]
+
+
+def parquet_sources(book: Book) -> dict[str, str]:
+    return {name: f"read_parquet({_text(str(path))})" for name, path in book.tables.items()}
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
