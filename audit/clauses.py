@@ -36,5 +36,18 @@ def clause_html(text: str, lang: str) -> Markup:
     return Markup("".join(out))
 
 
+_KEPT = re.compile(r"(<(script|style|title|svg|select)\b.*?</\2>|<[^>]*>)", re.S)
+_CHINESE = re.compile(r"[\u3400-\u9fff][\u3000-\u303f\u3400-\u9fff\uff00-\uffef]*")
+
+
+def mark_chinese(page: str) -> str:
+    """A page in another language with its Chinese marked as such, for fonts and for screen readers."""
+    parts = _KEPT.split(page)
+    # Between two texts stand the part to keep and, where it is an element, its name.
+    for i in range(0, len(parts), 3):
+        parts[i] = _CHINESE.sub(r'<span lang="zh-CN">\g<0></span>', parts[i])
+    return "".join(part for i, part in enumerate(parts) if i % 3 != 2)
+
+
 def _bold(text: str) -> str:
     return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text, quote=False))

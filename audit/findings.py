@@ -114,6 +114,11 @@ class ItemComparison:
     gap: Decimal | None
     band: str
 
+    @property
+    def sort_key(self) -> tuple[int, Decimal, str]:
+        """Widest gap first, what cannot be compared last."""
+        return (self.gap is None, -abs(self.gap or Decimal(0)), self.item)
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedWording:

@@ -7,10 +7,10 @@ reading program decides, such cells are prefixed with an apostrophe.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ def write_list(
     fact_labels: Mapping[str, str],
     titles: Mapping[str, str],
     facts_apart: bool,
+    made_on: date,
 ) -> ExceptionList:
     """Write `folder/name.xlsx` and `folder/name.csv` from exceptions as `Evidence.exceptions` gives them.
 
@@ -63,19 +64,20 @@ def write_list(
     """
     apart = _own_columns(table) if facts_apart else []
     header = _header(table, t, apart, fact_labels)
-    with open(folder / f"{name}.csv", "w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([safe_cell(h) for h in header])
+    with (
+        open(folder / f"{name}.csv", "w", encoding="utf-8-sig", newline="") as file,
+        _workbook(folder / f"{name}.xlsx") as book,
+    ):
+        # Without it the workbook would carry the time of writing, and no two would be the same.
+        book.set_properties({"title": title, "created": datetime(made_on.year, made_on.month, made_on.day)})
+        text = csv.writer(file)
+        text.writerow([safe_cell(h) for h in header])
+        sheets = _Sheets(book, header, t)
         for row in _rows(table, t, apart, titles):
-            writer.writerow([safe_cell(cell) for cell in row])
-    with _workbook(folder / f"{name}.xlsx") as book:
-        _sheets(book, header, _rows(table, t, apart, titles), t)
-        sheet = book.add_worksheet(t("sheet.about"))
-        sheet.set_column(0, 0, 28)
-        sheet.set_column(1, 1, 110, book.add_format({"text_wrap": True}))
-        for i, line in enumerate([(t("full_list"), title), *about]):
-            for j, cell in enumerate(line):
-                sheet.write_string(i, j, cell)
+            text.writerow([safe_cell(cell) for cell in row])
+            sheets.write(row)
+        sheets.end()
+        _about(book, [(t("full_list"), title), *about], t)
     return ExceptionList(name, title, table.num_rows)
 
 
@@ -90,44 +92,60 @@ def _workbook(path: Path) -> Iterator[Any]:
     book.close()
 
 
-def _sheets(book: Any, header: Sequence[str], rows: Iterable[Sequence[Any]], t: Texts) -> None:
-    bold = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
-    money = book.add_format({"num_format": "#,##0.00"})
-    day = book.add_format({"num_format": "yyyy-mm-dd"})
-    sheet, line, number = None, 0, 0
-    for row in _with_start(rows):
-        if sheet is None or line > SHEET_ROWS:
-            number += 1
-            sheet = book.add_worksheet(t("sheet.list") + (f" {number}" if number > 1 else ""))
-            sheet.freeze_panes(1, 2)
-            sheet.set_column(0, len(header) - 1, 16)
-            for j, name in enumerate(header):
-                sheet.write_string(0, j, name, bold)
-            line = 1
-        if row is None:
-            continue
-        for j, cell in enumerate(row):
+class _Sheets:
+    """The sheets of a list: as many as its rows need, each with the header."""
+
+    def __init__(self, book: Any, header: Sequence[str], t: Texts) -> None:
+        self.book, self.header, self.t = book, header, t
+        self.bold = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+        self.money = book.add_format({"num_format": "#,##0.00"})
+        self.day = book.add_format({"num_format": "yyyy-mm-dd"})
+        self.count, self.line = 0, 0
+        self.begin()
+
+    def begin(self) -> None:
+        self.end()
+        self.count += 1
+        name = self.t("sheet.list") + (f" {self.count}" if self.count > 1 else "")
+        self.sheet = self.book.add_worksheet(name)
+        self.sheet.freeze_panes(1, 2)
+        self.sheet.set_column(0, len(self.header) - 1, 16)
+        for column, text in enumerate(self.header):
+            self.sheet.write_string(0, column, text, self.bold)
+        self.line = 0
+
+    def write(self, row: Sequence[Any]) -> None:
+        if self.line == SHEET_ROWS:
+            self.begin()
+        self.line += 1
+        for column, cell in enumerate(row):
             if cell is None or cell == "":
                 continue
             if isinstance(cell, Decimal):
-                sheet.write_number(line, j, cell, money)
+                self.sheet.write_number(self.line, column, cell, self.money)
             elif isinstance(cell, date):
-                sheet.write_datetime(line, j, cell, day)
+                self.sheet.write_datetime(self.line, column, cell, self.day)
             else:
-                text = str(cell)
-                if len(text) > CELL_CHARACTERS:
-                    mark = t("cut_in_excel")
-                    text = text[: CELL_CHARACTERS - len(mark)] + mark
-                sheet.write_string(line, j, text)
-        line += 1
-    if sheet is not None and number == 1:
-        sheet.autofilter(0, 0, max(1, line - 1), len(header) - 1)
+                self.sheet.write_string(self.line, column, self.fitting(str(cell)))
+
+    def fitting(self, text: str) -> str:
+        if len(text) <= CELL_CHARACTERS:
+            return text
+        mark = self.t("cut_in_excel")
+        return text[: CELL_CHARACTERS - len(mark)] + mark
+
+    def end(self) -> None:
+        if self.count:
+            self.sheet.autofilter(0, 0, max(1, self.line), len(self.header) - 1)
 
 
-def _with_start(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any] | None]:
-    """A sheet with its header comes even where no row does."""
-    yield None
-    yield from rows
+def _about(book: Any, lines: Sequence[tuple[str, str]], t: Texts) -> None:
+    sheet = book.add_worksheet(t("sheet.about"))
+    sheet.set_column(0, 0, 28)
+    sheet.set_column(1, 1, 110, book.add_format({"text_wrap": True}))
+    for i, line in enumerate(lines):
+        for j, cell in enumerate(line):
+            sheet.write_string(i, j, cell)
 
 
 def _own_columns(table: pa.Table) -> list[str]:

@@ -160,6 +160,6 @@ def _block(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
         at += len(data) + padding
     text = json.dumps({**header, "arrays": layout}, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-(len(text) + 4) % 8)
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
     whole = b"".join([len(text).to_bytes(4, "little"), text, *parts])
     return base64.b64encode(deflate.compress(whole) + deflate.flush()).decode()

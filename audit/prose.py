@@ -102,7 +102,7 @@ def effect(t: Texts, finding: Finding, terms: Terms) -> list[str]:
     if e.distressed is not None:
         sentences.append(
             t(
-                "effect.distressed",
+                "effect.distressed" if e.distressed.files else "effect.distressed_none",
                 files=t.number(e.distressed.files),
                 exposure=t.money(e.distressed.exposure),
                 fact=terms.distressed_fact,

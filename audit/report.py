@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -17,8 +18,8 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 from sancha.audit import opinion as rules_of_opinion
 from sancha.audit import prose
-from sancha.audit.charts import charts
-from sancha.audit.clauses import clause_html, clause_title
+from sancha.audit.charts import Chart, charts
+from sancha.audit.clauses import clause_html, clause_title, mark_chinese
 from sancha.audit.evidence import STAGES, Counts, Evidence
 from sancha.audit.exceptions import type_of, value_text
 from sancha.audit.findings import Finding, Terms, Text, fact_label
@@ -35,7 +36,7 @@ PDF_ROWS = 25
 #: Exceptions that the HTML file holds; beyond, a browser would take too long to unpack them.
 HTML_ROWS = 200_000
 #: Findings named on the opinion page.
-MAIN_FINDINGS = 8
+MAIN_FINDINGS = 5
 LISTED = ("breach", "unknown", "waived")
 
 
@@ -72,17 +73,15 @@ def write_html(report: Report, lang: str, path: Path) -> None:
     core, details = pack_exceptions(t, report.pack, report.evidence, report.findings, report.rules_run, table)
     page = _environment().get_template("report.html.j2")
     shared = _context(report, t)
-    path.write_text(
-        page.render(
-            **shared,
-            core=Markup(core),
-            details=Markup(details),
-            shown_exceptions=table.num_rows,
-            total_exceptions=total,
-            page_texts=Markup(_page_texts(t)),
-        ),
-        encoding="utf-8",
+    html = page.render(
+        **shared,
+        core=Markup(core),
+        details=Markup(details),
+        shown_exceptions=table.num_rows,
+        total_exceptions=total,
+        page_texts=Markup(_page_texts(t)),
     )
+    path.write_text(html if t.lang == "zh" else mark_chinese(html), encoding="utf-8")
 
 
 def write_pdf(report: Report, lang: str, path: Path) -> None:
@@ -94,7 +93,8 @@ def write_pdf(report: Report, lang: str, path: Path) -> None:
     page = _environment().get_template("print.html.j2")
     shared = _context(report, t)
     rows = {f.id: _rows(report, t, f) for f in report.findings if not f.below_materiality}
-    html = page.render(**shared, rows=rows, pdf_rows=PDF_ROWS)
+    html = page.render(**shared, rows=rows, print_css=Markup(print_css(t.lang)))
+    html = html if t.lang == "zh" else mark_chinese(html)
     with missing_glyphs() as missing:
         pdf = HTML(string=html, base_url=None).write_pdf(
             pdf_variant="pdf/ua-1", pdf_identifier=report.evidence.info["pack"]["digest"].encode()
@@ -102,6 +102,13 @@ def write_pdf(report: Report, lang: str, path: Path) -> None:
     if missing:
         raise missing_glyph_error(missing, html)
     path.write_bytes(pdf)
+
+
+def print_css(lang: str) -> str:
+    """The style of the PDF. Its fonts stand in it by name: they must not depend on what a machine prefers."""
+    css = _asset("print.css")
+    # The Korean faces have quotation marks of Latin width. Chinese is marked, and keeps its own faces.
+    return css if lang == "zh" else css.replace('CJK SC"', 'CJK KR"')
 
 
 # What both forms share
@@ -177,6 +184,8 @@ def _context(report: Report, t: Texts) -> dict[str, Any]:
             if any(tag == v.source["evidence"] for i in report.rules_run for v in pack.rules[i].versions)
         ],
         "asset": lambda name: Markup(_asset(name)),
+        "svg": _data_address,
+        "branches_hit": _branches_hit,
         "share_of": lambda part, whole: t.percent(Decimal(part) / Decimal(whole) if whole else None),
         "in_scope": _files_in_scope(evidence),
         "questionnaire": report.questionnaire,
@@ -189,6 +198,14 @@ _TAGS = ("V-text", "V-law", "V-sec", "V-prac", "R-hi", "R-lo", "B")
 
 def _asset(name: str) -> str:
     return resources.files("sancha.audit").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _data_address(chart: Chart) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(chart.svg.encode()).decode()
+
+
+def _branches_hit(finding: Finding) -> list[tuple[str | None, Counts]]:
+    return [row for row in finding.condition.by_branch if row[1].of(finding.outcome).files]
 
 
 def _unknown_share(evidence: Evidence) -> Decimal | None:
