@@ -216,7 +216,7 @@ class _TableWriter:
         self.rows = 0
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
-        self._last: tuple[object, object] | None = None
+        self._last: tuple[object, ...] | None = None
         self._file = pq.ParquetWriter(path, schema, compression="zstd", compression_level=3, version="2.6")
 
     def append(self, rows: pa.Table) -> None:
@@ -242,19 +242,14 @@ class _TableWriter:
     def _check_order(self, rows: pa.Table) -> None:
         if LOAN_ID not in rows.column_names or not rows.num_rows:
             return
-        ids = rows[LOAN_ID].combine_chunks()
-        items = rows[ITEM].combine_chunks() if ITEM in rows.column_names else None
-        first = (ids[0].as_py(), items[0].as_py() if items is not None else 0)
-        before = pc.less(ids[:-1], ids[1:])
-        if items is not None:
-            same = pc.and_(pc.equal(ids[:-1], ids[1:]), pc.less(items[:-1], items[1:]))
-            before = pc.or_(before, same)
-        if (self._last is not None and first <= self._last) or not pc.all(before, min_count=0).as_py():
+        keys = [rows[k].combine_chunks() for k in (LOAN_ID, ITEM) if k in rows.column_names]
+        first = tuple(key[0].as_py() for key in keys)
+        if (self._last is not None and first <= self._last) or not _ascending(keys):
             raise SanchaError(
                 "the rows are not in order of loan id and item, or a loan id comes twice",
                 help="sort the rows; each loan id stands once in `loans`, each item number once in its file",
             )
-        self._last = (ids[-1].as_py(), items[-1].as_py() if items is not None else 0)
+        self._last = tuple(key[-1].as_py() for key in keys)
 
 
 def open_book(folder: Path, vocabulary: Vocabulary, *, verify: bool = False) -> Book:
@@ -291,7 +286,8 @@ def open_book(folder: Path, vocabulary: Vocabulary, *, verify: bool = False) -> 
 def read_file(book: Book, vocabulary: Vocabulary, loan_id: str) -> LoanFile:
     """One loan file by its id; SanchaError with the nearest ids if the book has none of that name."""
     with duckdb.connect() as connection:
-        for file in _files(connection, book, vocabulary, loan_id, loan_id):
+        rows = _rows_between(connection, book, vocabulary, loan_id, loan_id)
+        for file in _assembled(rows, vocabulary):
             return file
         near = connection.execute(
             f"SELECT {LOAN_ID} FROM read_parquet($path) ORDER BY levenshtein({LOAN_ID}, $id), 1 LIMIT 3",
@@ -305,7 +301,18 @@ def read_file(book: Book, vocabulary: Vocabulary, loan_id: str) -> LoanFile:
 
 
 def iter_files(book: Book, vocabulary: Vocabulary, *, batch: int = 2_000) -> Iterator[LoanFile]:
-    """All loan files in order of their ids, `batch` of them in memory at a time."""
+    """All loan files in order of their ids, `batch` of them in memory at a time.
+
+    A book in order is read once from end to end; of one that is not, each batch is looked up.
+    """
+    paths = {name: book.tables[name] for name in (LOANS, *vocabulary.lists) if name in book.tables}
+    if all(map(_in_order, paths.values())):
+        cursors = {name: _Cursor(path, batch) for name, path in paths.items()}
+        while (loans := cursors[LOANS].next(batch)).num_rows:
+            last = loans[LOAN_ID][-1].as_py()
+            lists = {name: cursors[name].until(last) for name in paths if name != LOANS}
+            yield from _assembled({LOANS: loans, **lists}, vocabulary)
+        return
     with duckdb.connect() as connection:
         bounds = connection.execute(
             f"""SELECT min({LOAN_ID}), max({LOAN_ID}) FROM (
@@ -314,7 +321,7 @@ def iter_files(book: Book, vocabulary: Vocabulary, *, batch: int = 2_000) -> Ite
             {"path": str(book.tables[LOANS]), "batch": batch},
         ).fetchall()
         for first, last in bounds:
-            yield from _files(connection, book, vocabulary, first, last)
+            yield from _assembled(_rows_between(connection, book, vocabulary, first, last), vocabulary)
 
 
 def read_reference(book: Book, vocabulary: Vocabulary) -> Reference:
@@ -430,12 +437,12 @@ def _same_type(found: pa.DataType, wanted: pa.DataType) -> bool:
     if pa.types.is_dictionary(found):
         return _same_type(found.value_type, wanted)
     if pa.types.is_list(wanted):
-        return (pa.types.is_list(found) or pa.types.is_large_list(found)) and _same_type(
-            found.value_type, wanted.value_type
-        )
+        lists = pa.types.is_list(found) or pa.types.is_large_list(found)
+        return bool(lists) and _same_type(found.value_type, wanted.value_type)
     if pa.types.is_string(wanted):
-        return pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found)
-    return found == wanted
+        kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+        return any(is_text(found) for is_text in kinds)
+    return bool(found == wanted)
 
 
 def _header(folder: Path) -> dict[str, Any]:
@@ -541,32 +548,64 @@ def _check_rows(
     for table, path in book.tables.items():
         _check_values(connection, path, table, vocabulary)
     loans = book.tables[LOANS]
-    connection.execute(f"CREATE VIEW loans AS SELECT * FROM read_parquet('{_quoted(loans)}')")
-    if _ids(connection, f"SELECT 'x' FROM loans WHERE {LOAN_ID} IS NULL LIMIT 1"):
+    counted = [n for n in vocabulary.lists if n in schemas[LOANS].names]
+    columns = ", ".join([LOAN_ID, *(f'"{n}"' for n in counted)])
+    connection.execute(f"CREATE TEMP TABLE parents AS SELECT {columns} FROM read_parquet('{_quoted(loans)}')")
+    if _ids(connection, f"SELECT 'x' FROM parents WHERE {LOAN_ID} IS NULL LIMIT 1"):
         raise SanchaError("`loans` has rows without a loan id", where=loans)
-    query = f"SELECT {LOAN_ID} FROM loans GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 3"
+    query = f"SELECT {LOAN_ID} FROM parents GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 3"
     if twice := _ids(connection, query):
         raise SanchaError(
             f"loan ids come more than once in `loans`: {_listed(twice)}",
             where=loans,
             help="a loan file has one row; several loans under one contract need several ids",
         )
-    for name in vocabulary.lists:
-        if name in book.tables:
-            _check_list(connection, book, name, counted=name in schemas[LOANS].names)
+    lists = [n for n in vocabulary.lists if n in book.tables]
+    for name in _doubtful_lists(connection, book, lists, counted):
+        _check_list(connection, book, name, counted=name in counted)
+
+
+_MISNUMBERED = "(numbers < items OR lowest <> 1 OR highest <> items OR total <> items * (items + 1) // 2)"
+
+
+def _owners(path: Path) -> str:
+    return f"""SELECT {LOAN_ID} AS owner, count(*) AS items, count({ITEM}) AS numbers, min({ITEM}) AS lowest,
+               max({ITEM}) AS highest, sum({ITEM}) AS total FROM read_parquet('{_quoted(path)}') GROUP BY 1"""
+
+
+def _doubtful_lists(
+    connection: duckdb.DuckDBPyConnection, book: Book, lists: list[str], counted: list[str]
+) -> list[str]:
+    """The lists in which something is wrong: one pass over all of them, that meets the parents once."""
+    if not lists:
+        return []
+    owners = " UNION ALL ".join(
+        f"SELECT {i} AS list, * FROM ({_owners(book.tables[n])})" for i, n in enumerate(lists)
+    )
+    counts = " ".join(f'WHEN {i} THEN "{n}"' for i, n in enumerate(lists) if n in counted)
+    count = f"CASE list {counts} ELSE items END" if counts else "items"
+    wrong = connection.execute(
+        f"""SELECT DISTINCT list FROM ({owners}) LEFT JOIN parents ON owner = {LOAN_ID}
+            WHERE {LOAN_ID} IS NULL OR {_MISNUMBERED} OR items IS DISTINCT FROM {count}"""
+    ).fetchall()
+    doubtful = {lists[row[0]] for row in wrong}
+    # Where a parent counts items that are not there, the sum is too large.
+    both = [n for n in lists if n in counted]
+    if both:
+        sums = connection.execute(
+            "SELECT " + ", ".join(f'coalesce(sum("{n}"), 0)' for n in both) + " FROM parents"
+        )
+        found = sums.fetchone()
+        assert found is not None
+        doubtful |= {n for n, total in zip(both, found, strict=True) if total != book.rows[n]}
+    return [n for n in lists if n in doubtful]
 
 
 def _check_list(connection: duckdb.DuckDBPyConnection, book: Book, name: str, *, counted: bool) -> None:
     """Every item has a parent and a number, the numbers are 1, 2, …, and the parent counts its items well."""
     path = book.tables[name]
-    count = f'loans."{name}"' if counted else "NULL"
-    connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE owners AS
-            SELECT {LOAN_ID} AS owner, count(*) AS items, count({ITEM}) AS numbers, min({ITEM}) AS lowest,
-                   max({ITEM}) AS highest, sum({ITEM}) AS total
-            FROM read_parquet('{_quoted(path)}') GROUP BY 1"""
-    )
-    query = f"""SELECT coalesce(owner, '(none)') FROM owners ANTI JOIN loans ON owner = {LOAN_ID}
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE owners AS {_owners(path)}")
+    query = f"""SELECT coalesce(owner, '(none)') FROM owners ANTI JOIN parents ON owner = {LOAN_ID}
                 ORDER BY 1 LIMIT 3"""
     if orphans := _ids(connection, query):
         raise SanchaError(
@@ -574,17 +613,15 @@ def _check_list(connection: duckdb.DuckDBPyConnection, book: Book, name: str, *,
             where=path,
             help="every item belongs to a loan file of the same book",
         )
-    query = """SELECT owner FROM owners WHERE numbers < items OR lowest <> 1 OR highest <> items
-                OR total <> items * (items + 1) // 2 ORDER BY 1 LIMIT 3"""
-    if misnumbered := _ids(connection, query):
+    if misnumbered := _ids(connection, f"SELECT owner FROM owners WHERE {_MISNUMBERED} ORDER BY 1 LIMIT 3"):
         raise SanchaError(
             f"the items of `{name}` are not numbered 1, 2, … in {_listed(misnumbered)}",
             where=path,
             help=f"`{ITEM}` counts the items within a loan file",
         )
     if counted:
-        query = f"""SELECT {LOAN_ID} FROM loans LEFT JOIN owners ON owner = {LOAN_ID}
-                    WHERE coalesce(items, 0) <> coalesce({count}, 0) ORDER BY 1 LIMIT 3"""
+        query = f"""SELECT {LOAN_ID} FROM parents LEFT JOIN owners ON owner = {LOAN_ID}
+                    WHERE coalesce(items, 0) <> coalesce("{name}", 0) ORDER BY 1 LIMIT 3"""
         if miscounted := _ids(connection, query):
             raise SanchaError(
                 f"the column `{name}` of `loans` does not tell the number of items in {_listed(miscounted)}",
@@ -626,25 +663,87 @@ def _not_one_of(table: str, name: str, field: Field, strange: list[str], where: 
     )
 
 
-def _files(
+class _Cursor:
+    """Reads a Parquet file in order of loan id, from end to end."""
+
+    def __init__(self, path: Path, batch: int) -> None:
+        file = pq.ParquetFile(path)
+        self._rest = file.schema_arrow.empty_table()
+        self._batches = file.iter_batches(batch)
+
+    def next(self, rows: int) -> pa.Table:
+        """The next so many rows, fewer at the end."""
+        while self._rest.num_rows < rows and self._more():
+            pass
+        return self._take(rows)
+
+    def until(self, loan_id: str) -> pa.Table:
+        """The next rows whose loan id is not greater."""
+        while (not self._rest.num_rows or self._rest[LOAN_ID][-1].as_py() <= loan_id) and self._more():
+            pass
+        return self._take(pc.sum(pc.less_equal(self._rest[LOAN_ID], loan_id)).as_py() or 0)
+
+    def _more(self) -> bool:
+        batch = next(self._batches, None)
+        if batch is None:
+            return False
+        self._rest = pa.concat_tables([self._rest, pa.Table.from_batches([batch])])
+        return True
+
+    def _take(self, rows: int) -> pa.Table:
+        taken, self._rest = self._rest.slice(0, rows), self._rest.slice(rows)
+        return taken
+
+
+def _in_order(path: Path) -> bool:
+    """Whether the rows of a table stand in order of loan id, and of item where there is one."""
+    with pq.ParquetFile(path) as file:
+        keys = [k for k in (LOAN_ID, ITEM) if k in file.schema_arrow.names]
+        last: tuple[object, ...] | None = None
+        for group in range(file.num_row_groups):
+            rows = file.read_row_group(group, columns=keys)
+            columns = [rows[k].combine_chunks() for k in keys]
+            if not rows.num_rows or any(c.null_count for c in columns):
+                return False
+            first = tuple(c[0].as_py() for c in columns)
+            if (last is not None and first <= last) or not _ascending(columns):
+                return False
+            last = tuple(c[-1].as_py() for c in columns)
+    return True
+
+
+def _ascending(keys: list[pa.Array]) -> bool:
+    """Whether each row comes after the one before it, by loan id and then by item."""
+    before = pc.less(keys[0][:-1], keys[0][1:])
+    if len(keys) > 1:
+        same = pc.equal(keys[0][:-1], keys[0][1:])
+        before = pc.or_(before, pc.and_(same, pc.less(keys[1][:-1], keys[1][1:])))
+    return bool(pc.all(before, min_count=0).as_py())
+
+
+def _rows_between(
     connection: duckdb.DuckDBPyConnection, book: Book, vocabulary: Vocabulary, first: str, last: str
-) -> Iterator[LoanFile]:
-    """The loan files whose ids lie between two ids, both included."""
-
-    def rows(table: str, order: str) -> pa.Table:
-        query = f"SELECT * FROM read_parquet($path) WHERE {LOAN_ID} BETWEEN $first AND $last ORDER BY {order}"
-        values = {"path": str(book.tables[table]), "first": first, "last": last}
-        return connection.sql(query, params=values).to_arrow_table()
-
-    loans = rows(LOANS, LOAN_ID)
-    ids = loans[LOAN_ID].to_pylist()
-    lists: dict[str, dict[str, list[Item]]] = {}
-    for name in vocabulary.lists:
+) -> dict[str, pa.Table]:
+    """The rows of the files whose ids lie between two ids, both included, in order."""
+    found = {}
+    for name in (LOANS, *vocabulary.lists):
         if name in book.tables:
-            lists[name] = _by_owner(rows(name, f"{LOAN_ID}, {ITEM}"))
+            order = LOAN_ID if name == LOANS else f"{LOAN_ID}, {ITEM}"
+            query = (
+                f"SELECT * FROM read_parquet($path) WHERE {LOAN_ID} BETWEEN $first AND $last ORDER BY {order}"
+            )
+            values = {"path": str(book.tables[name]), "first": first, "last": last}
+            found[name] = connection.sql(query, params=values).to_arrow_table()
+    return found
+
+
+def _assembled(tables: Mapping[str, pa.Table], vocabulary: Vocabulary) -> Iterator[LoanFile]:
+    """Loan files of the rows of their tables, which stand in order."""
+    loans = tables[LOANS]
+    lists = {name: _by_owner(table) for name, table in tables.items() if name != LOANS}
     columns = {name: loans[name].to_pylist() for name in loans.column_names}
     facts = zip(*(columns[name] for name in vocabulary.facts), strict=True) if vocabulary.facts else iter(())
-    for position, (loan_id, values) in enumerate(zip(ids, facts, strict=True)):
+    for position, (loan_id, values) in enumerate(zip(columns[LOAN_ID], facts, strict=True)):
         items: dict[str, list[Item] | None] = {}
         for name in vocabulary.lists:
             known = name in columns and columns[name][position] is not None

@@ -37,10 +37,11 @@ def synthesize(
 ) -> Book:
     """Make a book of `loans` files in the folder `out`; the same numbers give the same bytes, in flat memory.
 
-    Beside the tables it writes `faults.json` (by number of the fault: title, rules, the loan files that show it,
-    and `expected`: which rule should find which of them) and `noise.json` (ordinary blemishes by name, and how
-    often each fact is missing). `progress` is called with the number of files done. Raises SanchaError for a
-    number of loans or a day that cannot be, and for a vocabulary that lacks what the book holds.
+    Beside the tables it writes `faults.json` (by number of the fault: title, rules, the loan files that
+    show it, and `expected`: which rule should find which of them) and `noise.json` (ordinary blemishes by
+    name, and how often each fact is missing). `progress` is called with the number of files done. Raises
+    SanchaError for a number of loans or a day that cannot be, and for a vocabulary that does not know what
+    the book holds.
     """
     if not faults.SMALLEST <= loans <= LARGEST:
         raise SanchaError(
@@ -111,7 +112,8 @@ class _Findings:
 
     def add(self, cell: Cell, number: np.ndarray) -> None:
         def ids(files: np.ndarray) -> list[str]:
-            return LOAN_NUMBER.render(np.sort(cell.first + number[files])).to_pylist()
+            found: list[str] = LOAN_NUMBER.render(np.sort(cell.first + number[files])).to_pylist()
+            return found
 
         for fault, files in cell.cast.items():
             self._faults.setdefault(fault, []).extend(ids(files))

@@ -45,7 +45,7 @@ _LATE_PEOPLE = 3
 
 @dataclass(frozen=True)
 class Bank:
-    """People are numbers into `staff`; tables of people a branch or a level are padded and come with counts."""
+    """People are places in `staff`; tables of people by branch or level are padded and come with counts."""
 
     staff: dict[str, Column]
     delegations: dict[str, Column]

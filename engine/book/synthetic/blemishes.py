@@ -1,4 +1,4 @@
-"""Ordinary imperfections of a book: small breaches of other rules than the faults', and facts that are missing.
+"""Ordinary imperfections of a book: small breaches of other rules than the faults', and missing facts.
 
 They come more often in weak branches, in some products and in some quarters, so that a heat map and a trend
 have something to show. Files that are part of a fault have none.
@@ -133,7 +133,8 @@ def _one_each(cell: Cell, table: str, files: Ints) -> Ints:
     owner = cell.lists[table].owner[rows]
     order = np.argsort(owner, kind="stable")
     last = np.append(owner[order][1:] != owner[order][:-1], True)
-    return rows[order][last]
+    found: Ints = rows[order][last]
+    return found
 
 
 # Before the loan
@@ -325,7 +326,7 @@ def _revaluable(cell: Cell, loans: Loans) -> Mask:
 
 
 def _missed_checks(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
-    """No check for longer than the interval allows: the latest ones, but for first checks, did not take place."""
+    """No check for longer than the interval allows: the latest ones, but for first checks, were not made."""
     inspections = cell.lists["inspections"]
     rows = _rows(cell, "inspections", files)
     first = cell.code("inspections.type", "first")
@@ -373,7 +374,8 @@ def _money(party: str, to: str, low: int, high: int, ours: int, days: int = 25) 
 
 def _paid_out(days: int) -> Able:
     def able(cell: Cell, loans: Loans) -> Mask:
-        return _having("payments")(cell, loans) & (cell.as_of - loans.disbursed > days)
+        old: Mask = cell.as_of - loans.disbursed > days
+        return _having("payments")(cell, loans) & old
 
     return able
 
@@ -387,7 +389,8 @@ def _smaller(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
 
 def _sized(cell: Cell, loans: Loans) -> Mask:
     middle = cell.codes("borrower.size_class", *SIZES[1:3])
-    return (loans.kind == COMPANY) & np.isin(cell.get("borrower.size_class"), middle)
+    firm: Mask = loans.kind == COMPANY
+    return firm & np.isin(cell.get("borrower.size_class"), middle)
 
 
 def _not_alone(cell: Cell, loans: Loans) -> Mask:
@@ -399,7 +402,8 @@ BLEMISHES = (
     Blemish("one visitor", "only one of the two investigators on the visits", "双人调查实际仅一人到场",
             ("PRE-20",), 2_600, _not_alone, _one_came),
     Blemish("visit after report", "site visit after the report", "实地调查晚于调查报告",
-            ("PRE-22",), 900, lambda c, x: _business(c, x) & ~x.remote & (x.decided > x.report + 3), _visit_after),
+            ("PRE-22",), 900, lambda c, x: _business(c, x) & ~x.remote & (x.decided > x.report + 3),
+            _visit_after),
     Blemish("video before 2024-07", "interview by video before it was allowed", "视频面谈早于制度允许日期",
             ("PRE-23",), 1_200, lambda c, x: _business(c, x) & (x.decided < VIDEO_FROM),
             _coded("investigation.interview_mode", "video")),
@@ -408,10 +412,12 @@ BLEMISHES = (
                                            lambda c, x, f, s: s.between(90, 99, len(f)) * (RATE // 100))),
     Blemish("photos of the other visit", "the same photo on two visits", "两次调查使用同一影像",
             ("PRE-28",), 900, lambda c, x: (x.second_visit != NA) & ~x.remote, _same_photos),
-    Blemish("tax below declared", "revenue filed for tax well below the declared", "纳税申报收入明显低于申报收入",
-            ("XV-02", "XV-12"), 2_200, _business, _scaled("third_party.tax_filed_revenue", "declared.revenue", 45, 78)),
+    Blemish("tax below declared", "revenue filed for tax below the declared", "纳税申报收入明显低于申报收入",
+            ("XV-02", "XV-12"), 2_200, _business,
+            _scaled("third_party.tax_filed_revenue", "declared.revenue", 45, 78)),
     Blemish("inflow below declared", "inflow does not match declared revenue", "流水与申报收入不匹配",
-            ("XV-03", "XV-12"), 2_400, lambda c, x: _business(c, x) & (x.decided >= NOTICE_39), _scaled("third_party.bank_inflow", "declared.revenue", 35, 66)),
+            ("XV-03", "XV-12"), 2_400, lambda c, x: _business(c, x) & (x.decided >= NOTICE_39),
+            _scaled("third_party.bank_inflow", "declared.revenue", 35, 66)),
     Blemish("few insured", "few of the staff in social insurance", "社保参保人数偏低",
             ("XV-05", "XV-12"), 2_800, lambda c, x: _business(c, x) & (c.get("declared.employees") >= 8),
             _scaled("third_party.social_insurance_heads", "declared.employees", 15, 46)),
@@ -428,7 +434,7 @@ BLEMISHES = (
             ("CB-04",), 700, _any, _whole(6, 9, "bureau.overdue_months_24m")),
     Blemish("many lenders", "many lenders", "多头授信",
             ("CB-05",), 2_400, _any, _whole(5, 8, "bureau.lenders")),
-    Blemish("guarantees for others", "guarantees for others above half of net assets", "对外担保占净资产比例偏高",
+    Blemish("guarantees for others", "guarantees above half of net assets", "对外担保占净资产比例偏高",
             ("CB-06",), 1_400, lambda c, x: x.product != PC,
             _scaled("bureau.external_guarantee_balance", "borrower.net_assets", 54, 92)),
     Blemish("high leverage", "liabilities above seventy per cent of assets", "资产负债率偏高",
@@ -446,7 +452,8 @@ BLEMISHES = (
     Blemish("negative list", "on a negative list", "列入负面名单",
             ("PRE-05", "REN-03"), 450, _firm, _set("borrower.abnormal_list", lambda c, x, f, s: 1)),
     Blemish("public official", "business loan to a public official", "向公职人员发放经营贷款",
-            ("PRE-09",), 300, lambda c, x: x.product == PB, _set("borrower.public_official", lambda c, x, f, s: 1)),
+            ("PRE-09",), 300, lambda c, x: x.product == PB,
+            _set("borrower.public_official", lambda c, x, f, s: 1)),
     Blemish("new controller", "controller changed lately", "实际控制人近期变更",
             ("PRE-12",), 800, lambda c, x: _firm(c, x) & (x.position == 0) & x.last, _new_controller),
     Blemish("no purpose evidence", "no evidence of the purpose", "未见用途证明",
@@ -464,7 +471,8 @@ BLEMISHES = (
             ("APR-05",), 2_500, _any, _no_question),
     Blemish("reviewer on the visit", "reviewer took part in the visit", "审查人参与实地调查",
             ("APR-03",), 600, _any, _set("review.attended_visit", lambda c, x, f, s: 1)),
-    Blemish("reviewer of the same department", "reviewer from the investigator's department", "审查人与调查人同部门",
+    Blemish("reviewer of the same department", "reviewer from the investigator's department",
+            "审查人与调查人同部门",
             ("APR-02",), 500, _any,
             _set("review.dept", lambda c, x, f, s: DEPTS.values.to_pylist().index(banks.FRONT))),
     Blemish("weak committee", "committee without quorum, names or minutes", "贷审会表决留痕不全",
@@ -472,17 +480,20 @@ BLEMISHES = (
     Blemish("bold override", "rating raised without reason and second approver", "评级上调未见理由和复核",
             ("APR-08",), 900, lambda c, x: x.rating < 4, _bold_override),
     Blemish("long term", "term beyond three years without a long cash cycle", "期限超过三年且无长周期理由",
-            ("TRM-01",), 20_000, lambda c, x: (x.product == WC) & (x.term > 36) & (x.decided >= MEASURES_2024),
+            ("TRM-01",), 20_000,
+            lambda c, x: (x.product == WC) & (x.term > 36) & (x.decided >= MEASURES_2024),
             _set("application.long_cash_cycle", lambda c, x, f, s: 0)),
     Blemish("late condition", "condition met after disbursement", "放款后才落实批复条件",
-            ("PAY-09",), 2_400, _both(_having("conditions"), lambda c, x: c.as_of - x.disbursed > 2), _late_condition),
+            ("PAY-09",), 2_400, _both(_having("conditions"), lambda c, x: c.as_of - x.disbursed > 2),
+            _late_condition),
     Blemish("self payment", "large payment by the borrower itself", "大额支付未受托",
             ("PAY-06", "PAY-04"), 2_000, _large_payment, _self_paid),
     Blemish("related payee", "payee related to the borrower", "收款人为关联方",
             ("PAY-07",), 1_400, _having("payments"), _related_payee),
     Blemish("own drawdown", "personal drawdown above the limit not entrusted", "个人经营贷款超限额未受托支付",
             ("PAY-04",), 2_500,
-            lambda c, x: (x.product == PB) & (x.amount > 1_100_000) & (x.disbursed >= MEASURES_2024), _own_drawdown),
+            lambda c, x: (x.product == PB) & (x.amount > 1_100_000) & (x.disbursed >= MEASURES_2024),
+            _own_drawdown),
     Blemish("not face to face", "contract not signed face to face", "合同未面签",
             ("CTR-06",), 800, _any, _set("contract.face_to_face", lambda c, x, f, s: 0)),
     Blemish("stale value", "collateral not revalued within a year", "押品超过一年未重估",
@@ -572,11 +583,12 @@ def odds(cell: Cell, loans: Loans) -> Ints:
     """How much likelier a blemish is in each file than in an average one, per cent."""
     branch = np.array([60, 75, 80, 90, 95, 85, 110, 120, 100, 130, 260, 310])[loans.branch]
     product = np.array([100, 125, 80, 90])[loans.product]
-    # Discipline slackened until the end of 2022, and was tightened since; the last month of a quarter is hurried.
+    # Discipline slackened for two years, and was tightened since; the last month of a quarter is hurried.
     elapsed = (cell.as_of - loans.decided) // 365
     year = np.array([80, 105, 135, 105, 105])[np.clip(elapsed, 0, 4)]
     month = np.where(month_of(loans.decided) % 3 == 0, 120, 92)
-    return branch * product // 100 * year // 100 * month // 100
+    likelier: Ints = branch * product // 100 * year // 100 * month // 100
+    return likelier
 
 
 def blemish(cell: Cell, loans: Loans) -> None:

@@ -50,7 +50,8 @@ def add_months(days: Ints, months: int | Ints) -> Ints:
     target = month + np.asarray(months).astype("timedelta64[M]")
     in_month = (dates - month.astype("datetime64[D]")).astype(np.int64)
     length = ((target + 1).astype("datetime64[D]") - target.astype("datetime64[D]")).astype(np.int64)
-    return target.astype("datetime64[D]").astype(np.int64) + np.minimum(in_month, length - 1)
+    day: Ints = target.astype("datetime64[D]").astype(np.int64) + np.minimum(in_month, length - 1)
+    return day
 
 
 def year_of(days: Ints) -> Ints:
@@ -64,7 +65,8 @@ def month_of(days: Ints) -> Ints:
 
 def day_of_month(days: Ints) -> Ints:
     dates = days.astype("datetime64[D]")
-    return (dates - dates.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
+    first: Ints = dates.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return days - first + 1
 
 
 def months_between(start: Ints, end: Ints) -> Ints:

@@ -93,7 +93,7 @@ class Cell:
         return mask
 
     def tables(self, number: Ints) -> dict[str, pa.Table]:
-        """The Arrow tables of the cell. `number` is the place of each file in the order of the book, from 0."""
+        """The Arrow tables of the cell. `number` is the place of each file in the cell's order, from 0."""
         order = np.argsort(number)
         ids = LOAN_NUMBER.render(np.arange(self.first, self.first + self.size))
         made = {}
@@ -124,7 +124,7 @@ class Cell:
 def rendered(
     what: str, columns: Mapping[str, Column], fields: Mapping[str, Field], rows: Ints | slice
 ) -> dict[str, pa.Array]:
-    """The rows of the columns as Arrow arrays in the order of the vocabulary; a fact that is not made is missing."""
+    """The rows of the columns as Arrow arrays, by the vocabulary; a fact that is not made is missing."""
     if strange := [name for name in columns if name not in fields]:
         raise SanchaError(f"the vocabulary does not know `{strange[0]}` of {what}", help=ONLY_DEMONSTRATION)
     size = len(next(iter(columns.values())).values[rows])

@@ -55,8 +55,11 @@ Text: TypeAlias = Words | Template | Hashes
 
 @dataclass(slots=True)
 class Column:
-    """Whole numbers, NA where missing: fen of money, 1e-8 of rates and numbers, days since 1970, microseconds,
-    0 and 1, the place of a value in its enumeration, or what `text` makes a text of. Two dimensions are lists."""
+    """Whole numbers, NA where missing. Two dimensions are lists.
+
+    They are fen of money, 1e-8 of rates and numbers, days or microseconds since 1970, 0 and 1, the place of a
+    value in its enumeration, or what `text` makes a text of.
+    """
 
     values: Ints
     text: Text | None = None
@@ -69,7 +72,7 @@ class Column:
         return _array(values, known, t, self.text)
 
     def _lists(self, t: Type) -> pa.Array:
-        """Rows of at most so many entries; a row that begins with GONE is missing, NA entries are not there."""
+        """Rows of at most so many entries; a row that begins with GONE is missing, NA is no entry."""
         assert t.item is not None
         there = self.values != NA
         gone = self.values[:, 0] == GONE

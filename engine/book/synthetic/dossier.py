@@ -1,4 +1,4 @@
-"""The facts of the dossier: borrower, application, investigation, data, rating, review, approval, contract."""
+"""The facts of the dossier: borrower, application, investigation, figures, rating, review, approval."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def _investigation(cell: Cell, loans: Loans) -> None:
 
 
 def _figures(cell: Cell, loans: Loans) -> None:
-    """Balance sheet, declared figures, third parties and credit bureau, which tell one story in a clean file."""
+    """Balance sheet, declared figures, third parties, credit bureau: in a clean file they tell one story."""
     stream = cell.stream("figures")
     n, count = cell.size, len(loans.guaranteed)
     b = loans.borrower
@@ -253,9 +253,9 @@ def _figures(cell: Cell, loans: Loans) -> None:
     cell.put("third_party.vat_sales", own(near(revenue, 90, 108)))
     cell.put("third_party.tax_filed_revenue", own(near(revenue, 89, 107)))
     cell.put("third_party.bank_inflow", own(near(revenue, 82, 122)))
-    per_wan = industries.KWH[loans.industry] * stream.between(70, 130, n) // 100 + 1
-    power = revenue // 10_000 * per_wan * 100 + stream.below(100, n)
-    before = power * 100 // (100 + np.maximum(growth[b], -4) + stream.between(-11, 11, n))
+    per_wan: Ints = industries.KWH[loans.industry] * stream.between(70, 130, n) // 100 + 1
+    power: Ints = revenue // 10_000 * per_wan * 100 + stream.below(100, n)
+    before: Ints = power * 100 // (100 + np.maximum(growth[b], -4) + stream.between(-11, 11, n))
     cell.put("third_party.electricity_kwh", own(power * (RATE // 100)))
     cell.put("third_party.electricity_kwh_prior", own(before * (RATE // 100)))
     heads = (employees[b] * stream.between(60, 100, n) + 99) // 100

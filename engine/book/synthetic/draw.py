@@ -46,18 +46,21 @@ class Stream:
         """True so many times in 100,000."""
         return self.below(100_000, size) < per_100k
 
-    def pick(self, weights: Sequence[int], size: int) -> Ints:
+    def pick(self, weights: Sequence[int] | Ints, size: int) -> Ints:
         """Indices 0, 1, … in proportion to the weights."""
         ends = np.cumsum(weights)
-        return np.searchsorted(ends, self.below(int(ends[-1]), size), side="right")
+        place: Ints = np.searchsorted(ends, self.below(int(ends[-1]), size), side="right")
+        return place
 
     def spread(self, knots: Sequence[tuple[int, int]], size: int) -> Ints:
-        """A distribution by its quantiles: (per mille, value) knots from 0 to 1000, straight lines between them."""
+        """A distribution by its quantiles: (per mille, value) knots from 0 to 1000, and lines between."""
         at = np.array([q for q, _ in knots]) * 1_000
         values = np.array([v for _, v in knots])
         u = self.below(1_000_000, size)
         left = np.searchsorted(at, u, side="right") - 1
-        return values[left] + (u - at[left]) * (values[left + 1] - values[left]) // (at[left + 1] - at[left])
+        width = at[left + 1] - at[left]
+        drawn: Ints = values[left] + (u - at[left]) * (values[left + 1] - values[left]) // width
+        return drawn
 
     def order(self, size: int) -> Ints:
         """A random order of 0 … size - 1."""
@@ -66,7 +69,8 @@ class Stream:
 
 def round_to(values: Ints, step: int | Ints) -> Ints:
     """Rounded to the nearest multiple of the step, at least one step."""
-    return np.maximum((values + step // 2) // step, 1) * step
+    rounded: Ints = np.maximum((values + step // 2) // step, 1) * step
+    return rounded
 
 
 def ranges(counts: Ints) -> tuple[Ints, Ints]:

@@ -1,4 +1,4 @@
-"""The lists of the dossier and of the money: visits, papers, security, conditions, drawdowns, payments, flows."""
+"""The lists of the dossier and of the money: visits, papers, security, conditions, drawdowns, flows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KINDS = (
     "residential", "commercial", "plant", "land_use_right", "own_deposit", "bank_acceptance", "equipment",
     "vehicle", "receivables", "stock", "ip",
 )  # fmt: skip
-CAPS = np.array([70, 50, 40, 50, 90, 90, 30, 35, 70, 50, 30])
+CAPS: Ints = np.array([70, 50, 40, 50, 90, 90, 30, 35, 70, 50, 30])
 PROPERTY = 4  # the kinds before this place are land and buildings
 _BY_SECURITY = {
     REAL_ESTATE: (50, 24, 20, 6, 0, 0, 0, 0, 0, 0, 0),
@@ -200,7 +200,7 @@ def _collateral(cell: Cell, loans: Loans) -> None:
     )
     liens = round_to(np.maximum(liens, 1), 10_000) * (liens > 0)
     used = stream.spread(((0, 40), (200, 62), (500, 80), (800, 93), (1000, 99)), size)
-    value = -(-(secured + liens) * 10_000 // (CAPS[kind] * used))
+    value: Ints = -(-(secured + liens) * 10_000 // (CAPS[kind] * used))
     value = -(-value // 10_000) * 10_000
     appraised = round_to(value * stream.between(100, 112, size) // 100, 10_000)
     appraised = np.maximum(appraised, value)
@@ -469,7 +469,7 @@ def _number_within(owner: Ints) -> Ints:
 
 
 def _transactions(cell: Cell, loans: Loans) -> None:
-    """Where the money goes: to the payees, then to wages, tax and further suppliers; a little of it unseen."""
+    """Where the money goes: to the payees, then to wages, tax and suppliers; a little is out of sight."""
     stream = cell.stream("transactions")
     payments = cell.lists["payments"]
     party = {

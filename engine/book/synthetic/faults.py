@@ -37,10 +37,10 @@ Step: TypeAlias = Callable[[Cell, Loans, Ints, Stream], None]
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: its place in the list of the content sheet, the rules meant to find it, how many in 10,000 files.
+    """A fault: its number in the content sheet, the rules meant to find it, how many cases in 10,000 files.
 
-    `shape` fixes what kind of loan it befalls, before anything is worked out from it; `plant` leaves the trace
-    in a file that is clean otherwise. Of the files drawn for one case the last `extras` only set the scene.
+    `shape` fixes what kind of loan it befalls, before anything is worked out from it; `plant` leaves the
+    trace in a file that is clean otherwise. Of the files drawn for a case the last `extras` set the scene.
     """
 
     number: int
@@ -55,7 +55,7 @@ class Fault:
 
 
 def _company(cell: Cell, loans: Loans, files: Ints, stream: Stream, low: int = 80, high: int = 480) -> None:
-    """A working-capital loan to a firm on real estate, paid out 100 days to two years before the day of the book."""
+    """A working-capital loan to a firm on real estate, applied for in the last two years; 10,000 yuan."""
     size = len(files)
     loans.product[files] = WC
     loans.kind[files] = COMPANY
@@ -637,7 +637,7 @@ SMALLEST = 200
 
 
 def allot(loans: int, first: int, size: int) -> dict[int, int]:
-    """How many cases of each fault fall to the cell of `size` files after the first `first` of a book of `loans`."""
+    """How many cases of each fault fall to the `size` files after the first `first` of a book of `loans`."""
     cases = {}
     for fault in FAULTS:
         total = max(1, (fault.cases * loans + 5_000) // 10_000)

@@ -6,12 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from sancha.engine.book.synthetic.draw import Ints
+from sancha.engine.book.synthetic.draw import Ints, Mask
 
 
 class Industry(NamedTuple):
-    """A class of industry. The weights say how often a firm or a person of it borrows; `kwh` is the electricity
-    for each 10,000 yuan of revenue, `scale` the table of sizes it follows."""
+    """A class of industry.
+
+    The weights say how often a firm or a person of it borrows; `kwh` is the electricity for each 10,000 yuan
+    of revenue, `scale` the part of the size standard it falls under.
+    """
 
     section: str
     code: str
@@ -73,11 +76,11 @@ INDUSTRIES = (
     Industry("R", "9011", "文化娱乐", 2, 4, 160, "other"),
 )
 TRADES = pa.array([i.trade for i in INDUSTRIES])
-KWH = np.array([i.kwh for i in INDUSTRIES])
+KWH: Ints = np.array([i.kwh for i in INDUSTRIES])
 MANUFACTURING = np.array([i.section == "C" for i in INDUSTRIES])
 
-# Lower bounds of the size standard (S23): staff, revenue and assets, money in units of 10,000 yuan, for large,
-# medium and small. A size is held only if all its bounds are met; who holds none is micro.
+# Lower bounds of the size standard (S23) for large, medium and small: staff, revenue and assets, money in
+# units of 10,000 yuan. A size is held only if all its bounds are met; who holds none is micro.
 _SIZES = {
     "agriculture": ((0, 20_000, 0), (0, 500, 0), (0, 50, 0)),
     "industry": ((1000, 40_000, 0), (300, 2_000, 0), (20, 300, 0)),
@@ -98,5 +101,6 @@ _BOUNDS = np.array([_SIZES[i.scale] for i in INDUSTRIES])
 def size_class(industry: Ints, staff: Ints, revenue: Ints, assets: Ints) -> Ints:
     """0 large, 1 medium, 2 small, 3 micro, by the cascade of lower bounds; money in yuan."""
     figures = np.stack([staff * 10_000, revenue, assets], axis=1)
-    held = (figures[:, None, :] >= _BOUNDS[industry] * 10_000).all(axis=2)
-    return np.where(held.any(axis=1), held.argmax(axis=1), 3)
+    met: Mask = figures[:, None, :] >= _BOUNDS[industry] * 10_000
+    held: Mask = np.all(met, axis=2)
+    return np.where(np.any(held, axis=1), np.argmax(held, axis=1), 3)

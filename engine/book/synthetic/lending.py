@@ -100,7 +100,7 @@ class Loans:
     related: Mask
     single: Mask
     remote: Mask
-    # What a fault fixes in advance: bounds of the day of application, day of disbursement, days past due at the end.
+    # What a fault fixes in advance: bounds of the day of application, day of disbursement, days past due.
     earliest: Ints
     latest: Ints
     paid_out_on: Ints
@@ -203,6 +203,7 @@ def borrowers(cell: Cell) -> Loans:
     rating = np.where(weak, stream.pick((6, 30, 36, 21, 7), n), stream.pick((13, 42, 30, 12, 3), n))
     crew = cell.bank.managers_count[branch_of]
     manager_of = cell.bank.managers[branch_of, stream.below(crew, count)]
+    manager = manager_of[borrower]
     newcomer = stream.chance(6_000, n)
     return Loans(
         borrower=borrower,
@@ -219,10 +220,10 @@ def borrowers(cell: Cell) -> Loans:
         security=security,
         issue=issue,
         rating=rating,
-        is_new=(position == 0) & (issue == NEW) & np.where(chained, stream.chance(70_000, n), stream.chance(45_000, n)),
+        is_new=(position == 0) & (issue == NEW) & stream.chance(np.where(chained, 70_000, 45_000), n),
         rollovers=rollovers,
         group=_groups(cell, count)[borrower],
-        manager=np.where(newcomer, _newcomer(cell, branch_of[borrower], manager_of[borrower]), manager_of[borrower]),
+        manager=np.where(newcomer, _newcomer(cell, branch_of[borrower], manager), manager),
         related=stream.chance(500, n),
         single=np.zeros(n, dtype=bool),
         remote=np.zeros(n, dtype=bool),
@@ -239,8 +240,8 @@ def borrowers(cell: Cell) -> Loans:
             name: missing(n)
             for name in (
                 "received", "queried", "visit", "second_visit", "report", "rated", "review_in", "review_out",
-                "decided", "signed", "registered", "disbursed", "maturity", "number", "level", "ended", "missed",
-                "original", "extension",
+                "decided", "signed", "registered", "disbursed", "maturity", "original", "extension",
+                "number", "level", "ended", "missed",
             )
         },
     )  # fmt: skip
@@ -291,7 +292,7 @@ def settle(cell: Cell, loans: Loans) -> None:
 
 
 def timeline(cell: Cell, loans: Loans) -> None:
-    """The days of the process, in order, each a working day; a renewal is paid out as the old loan matures."""
+    """The days of the process, in order, all working days; a renewal is paid out as the old loan matures."""
     stream = cell.stream("timeline")
     n = cell.size
     calendar = cell.calendar
@@ -354,7 +355,7 @@ def timeline(cell: Cell, loans: Loans) -> None:
             paid_out = loans.paid_out_on[rows]
             forced = np.maximum(paid_out, calendar.start) - process[rows]
             run(rows, np.where(paid_out == NA, drawn[rows], forced), paid_out)
-            # What would be paid out after the day of the book is not in it: those applied three weeks earlier.
+            # What would be paid out after the day of the book is moved three weeks back.
             late = rows[loans.disbursed[rows] > cell.as_of]
             run(late, loans.received[late] - 21, loans.paid_out_on[late])
         else:
@@ -385,7 +386,7 @@ def group_exposure(loans: Loans) -> Ints:
 
 
 def approve(cell: Cell, loans: Loans) -> Ints:
-    """The level that decides, by the authority matrix and its modifiers; returns the exposure it looked at."""
+    """The level that decides, by the authority matrix and its modifiers; returns the exposure in yuan."""
     stream = cell.stream("approval")
     exposure = group_exposure(loans)
     level = 1 + (exposure[:, None] > _AUTHORITY[loans.security]).sum(axis=1)
@@ -404,7 +405,7 @@ def approve(cell: Cell, loans: Loans) -> Ints:
 
 
 def guarantors(cell: Cell, loans: Loans) -> None:
-    """Which borrower stands surety for which: firms for smaller ones, never in a circle, unless a fault asks."""
+    """Which borrower stands surety for which: firms for firms, in a circle only where a fault asks for it."""
     stream = cell.stream("guarantors")
     count = len(loans.guaranteed)
     firm = np.zeros(count, dtype=bool)
@@ -437,7 +438,7 @@ def guarantors(cell: Cell, loans: Loans) -> None:
 
 
 def circles(loans: Loans) -> tuple[Ints, Ints]:
-    """Circles of mutual guarantees: by file, the number of firms in its circle (1: none) and the circle's number.
+    """Circles of mutual guarantees: by file, the number of firms in its circle (1: none) and its number.
 
     They are the strongly connected components of the graph guarantor -> borrower.
     """

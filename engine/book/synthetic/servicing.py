@@ -94,7 +94,7 @@ def _loan(cell: Cell, loans: Loans) -> None:
 
 
 def _repayments(cell: Cell, loans: Loans) -> None:
-    """Interest by the month or the quarter; principal at maturity, or in equal parts where the loan runs long."""
+    """Interest by the month or quarter; principal at maturity, or in equal parts if the loan runs long."""
     stream = cell.stream("repayments")
     n = cell.size
     as_of = cell.as_of
@@ -128,11 +128,11 @@ def _repayments(cell: Cell, loans: Loans) -> None:
     number = np.arange(len(owner)) - np.repeat(np.cumsum(parts) - parts, parts)
     fen = loans.amount * FEN
     slow = (loans.term > 12) & np.isin(loans.product, (PB, PC, FA))
-    portion = np.where(slow, fen // parts // 100 * 100, 0)
+    portion: Ints = np.where(slow, fen // parts // 100 * 100, 0)
     owed = fen[owner] - portion[owner] * number
     principal = np.where(final, owed, portion[owner])
     rate = cell.get("loan.rate") // (RATE // 10_000)
-    interest = (owed * rate[owner] // 10_000 * (due - before) + 180) // 360
+    interest: Ints = (owed * rate[owner] // 10_000 * (due - before) + 180) // 360
     amount = principal + interest
 
     seen = due <= as_of
@@ -235,7 +235,7 @@ def _warnings(cell: Cell, loans: Loans) -> None:
 
 
 def _inspections(cell: Cell, loans: Loans) -> None:
-    """First checks of each drawdown, routine and full ones at their intervals, repayment funds before maturity."""
+    """First checks of each drawdown, routine and full ones in turn, repayment funds before maturity."""
     stream = cell.stream("inspections")
     as_of = cell.as_of
     calendar = cell.calendar
