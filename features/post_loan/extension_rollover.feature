@@ -71,14 +71,21 @@ Feature: Extension, rollover and the grade of renewed loans
       | loan.grade                   | special_mention | not applicable |
       | application.issue_type       | new             | not applicable |
 
-  Scenario: REN-03 an uncleared transfer to a wealth product
+  Scenario Outline: REN-03 a transfer to a wealth product, cleared or not
     Given the loan file "secured renewal"
     And application.prior_grade is normal
     And transactions are
-      | date       | amount | party  |
-      | 2024-11-01 | 100000 | wealth |
+      | date       | amount | party   | cleared_on |
+      | 2024-11-01 | 100000 | <party> | <cleared>  |
     When the file is judged by REN-03
-    Then the outcome is breach
+    Then the outcome is <outcome>
+
+    Examples:
+      | party    | cleared    | outcome |
+      | wealth   |            | breach  |
+      | property |            | breach  |
+      | wealth   | 2024-11-20 | pass    |
+      | supplier |            | pass    |
 
   Scenario: REN-03 is open while the grade of the old loan is not known
     Given the loan file "secured renewal"

@@ -76,6 +76,14 @@ Feature: First inspection of every drawdown
     When the file is judged by PST-01
     Then the outcome is pass
 
+  Scenario: PST-01 does not apply to a drawdown that was taken back
+    Given disbursements are
+      | loan_no | date       | amount |
+      | L1-01   | 2024-08-27 | 0      |
+    And there are no inspections
+    When the file is judged by PST-01
+    Then the outcome is not applicable
+
   Scenario: PST-01 does not apply before a drawdown
     Given there are no disbursements
     And there are no inspections
