@@ -98,8 +98,11 @@ class PackError(SanchaError):
     def render(self) -> str:
         count = len(self.diagnostics)
         tail = "1 error" if count == 1 else f"{count} errors"
-        codes = ", ".join(sorted({d.code for d in self.diagnostics}))
-        return f"{self.message}\n\n{tail}; `sancha explain CODE` tells more about each of {codes}"
+        codes = sorted({d.code for d in self.diagnostics})
+        more = f"`sancha explain {codes[0]}` tells more"
+        if len(codes) > 1:
+            more = f"`sancha explain CODE` tells more about each of {', '.join(codes)}"
+        return f"{self.message}\n\n{tail}; {more}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

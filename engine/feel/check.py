@@ -12,7 +12,7 @@ from sancha.engine.feel import core as c
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
 from sancha.engine.feel.lexer import FeelSyntaxError
-from sancha.engine.feel.operators import BY_NAME, FORMS, FUNCTIONS, INTEGRAL, accepts, resolve, result_type
+from sancha.engine.feel.operators import BY_NAME, FORMS, FUNCTIONS, accepts, resolve, result_type
 from sancha.engine.feel.parser import parse, parse_tests
 from sancha.engine.feel.temporal import temporal_value
 
@@ -68,6 +68,9 @@ class _List:
     distinct: bool = False
 
 
+#: Lists within lists; further loops could not be run, nor understood.
+MAX_LOOPS = 10
+
 _Meaning = c.Core | _Item | _List
 _BAD = c.Const(t.ERROR, None)
 
@@ -82,6 +85,8 @@ def check(text: str, scope: Scope, expect: t.Type | None = None) -> tuple[c.Core
     core = checker.scalar(node)
     if expect is not None:
         core = checker.fit(core, expect, node)
+    if not checker.defects and len(text) > MAX_LOOPS and _loops(core) > MAX_LOOPS:
+        checker.defect("E0104", f"lists are nested more than {MAX_LOOPS} deep", node, "name a part as a decision")
     return (None if checker.defects else core), checker.defects
 
 
@@ -229,7 +234,7 @@ class Checker:
         if len(node.value.as_tuple().digits) > 34:
             return self.defect("E0104", "a number of more than 34 digits", node)
         if node.value == node.value.to_integral_value() and abs(node.value) < 10**18:
-            return c.Const(INTEGRAL, int(node.value))
+            return c.Const(t.INTEGRAL, int(node.value))
         return c.Const(t.NUMERAL, node.value)
 
     def on_temporal(self, node: s.Temporal) -> _Meaning:
@@ -263,6 +268,9 @@ class Checker:
         if name in self.groups:
             facts = [f"{name}.{fact}" for fact in self.groups[name]]
             return self.defect("E0201", f"`{name}` is a group of facts", node, f"its facts are {_listed(facts)}")
+        if name == "?":
+            help = "`?` stands only in the cells of a decision table, for the value of the input"
+            return self.defect("E0201", "`?` has no meaning here", node, help)
         return self.defect("E0201", f"unknown name `{name}`", node, did_you_mean(name, self.known_names()))
 
     def on_path(self, node: s.Path) -> _Meaning:
@@ -380,8 +388,14 @@ class Checker:
 
     def on_binary(self, node: s.Binary) -> _Meaning:
         if node.op in ("and", "or"):
+            parts: list[s.Node] = []
+            spine: s.Node = node
+            while isinstance(spine, s.Binary) and spine.op == node.op:
+                parts.append(spine.right)
+                spine = spine.left
+            parts.append(spine)
             join = c.conj if node.op == "and" else c.disj
-            return join(self.condition(node.left), self.condition(node.right))
+            return join(*(self.condition(part) for part in reversed(parts)))
         if node.op in ("=", "!="):
             for side, other in ((node.left, node.right), (node.right, node.left)):
                 if isinstance(other, s.Literal) and other.value is None:
@@ -395,7 +409,8 @@ class Checker:
         elif isinstance(meaning, _List) and isinstance(meaning.comp.source, c.ListFact) and meaning.comp.where is None:
             core = c.ListMissing(t.BOOLEAN, meaning.comp.source.name)
         else:
-            return self.defect("E0208", "only a fact, a field or a whole list can be missing", node)
+            help = "ask for the items instead: `count(…) = 0`, or `some … in … satisfies …`"
+            return self.defect("E0208", "only a fact, a single field or a whole list can be asked for with null", node, help)
         return core if missing else c.negate(core)
 
     def compare_or_compute(self, op: str, left: c.Core, right: c.Core, node: s.Node) -> c.Core:
@@ -418,8 +433,9 @@ class Checker:
                                "a missing fact is asked for with `= null` or `!= null`")  # fmt: skip
         row = resolve(name, given)
         if row is None:
-            kinds = " and ".join(map(_a, given))
-            return self.defect("E0204", f"`{shown}` does not take {kinds}", node, _operand_help(given))
+            compares = name in _COMPARING and len(given) == 2
+            text = f"cannot compare {' with '.join(map(_a, given))}" if compares else f"does not take {_joined(given)}"
+            return self.defect("E0204", f"`{shown}` {text}", node, _operand_help(name, given))
         return c.Op(result_type(row, given), row, args)
 
     def on_between(self, node: s.Between) -> _Meaning:
@@ -458,7 +474,7 @@ class Checker:
             return self.contains(meaning, operand, test)
         if isinstance(meaning, _Item):
             return self.scalar(test)
-        if meaning.type.name == "boolean" and operand.type.name != "boolean":
+        if meaning.type.name == "boolean" and operand.type.name != "boolean" and _asks(test):
             return meaning
         if operand.type.name == "one of":
             meaning = self.enumerated(meaning, operand.type, test)
@@ -615,6 +631,17 @@ def _dotted(node: s.Node) -> str | None:
     return None
 
 
+def _asks(node: s.Node) -> bool:
+    """Whether a test speaks of its operand by `?`, and so is a condition rather than a value."""
+    return (isinstance(node, s.Name) and node.name == "?") or any(map(_asks, s.children(node)))
+
+
+def _loops(node: c.Core | c.Comp | c.Source) -> int:
+    """How many lists are walked within one another."""
+    inner = max(map(_loops, c.children(node)), default=0)
+    return inner + isinstance(node, c.Some | c.Agg)
+
+
 def _left(node: s.Node) -> s.Node:
     return node.left if isinstance(node, s.Binary) else node
 
@@ -625,6 +652,8 @@ def _right(node: s.Node) -> s.Node:
 
 def _a(type_: t.Type) -> str:
     """A type in words."""
+    if type_ == t.INTEGRAL:
+        return "a whole number"
     words = {"boolean": "true or false", "numeral": "a number", "number": "a number", "money": "money",
              "rate": "a rate", "integer": "a whole number", "date": "a date", "date-time": "a date-time",
              "days": "a span of days", "months": "a span of months", "text": "text", "null": "null"}  # fmt: skip
@@ -640,7 +669,14 @@ def _field_help(fields: Mapping[str, t.Type]) -> str | None:
     return f"its fields are {_listed(fields)}" if fields else None
 
 
-def _operand_help(given: list[t.Type]) -> str | None:
+def _joined(types: Iterable[t.Type]) -> str:
+    return " and ".join(map(_a, types))
+
+
+_COMPARING = frozenset(("=", "!=", "<", "<=", ">", ">="))
+
+
+def _operand_help(name: str, given: list[t.Type]) -> str | None:
     names = {g.name for g in given}
     if "money" in names and names & {"number", "integer", "rate"}:
         return "money compares with money: divide two amounts to get a number, or give the parameter the type money"
@@ -648,9 +684,14 @@ def _operand_help(given: list[t.Type]) -> str | None:
         return 'a span of days is written @"P15D"; `days between(a, b)` gives a whole number'
     if names == {"date", "date-time"}:
         return "`date(…)` gives the day of a date-time"
-    if "text" in names and "date" in names:
+    if names & {"text", "one of"} and (name == "date" or names & {"date", "date-time"}):
         return 'a date is written @"2024-01-31"'
-    return None
+    if "text" in names and names & {"numeral", "integer", "number", "money", "rate", "boolean"} and len(given) == 2:
+        return "numbers, true and false are written without quotes"
+    rows = BY_NAME.get(name, ())
+    if name in _COMPARING or not 0 < len(rows) <= 3:
+        return None
+    return f"`{name}` takes {', or '.join(dict.fromkeys(_joined(row.params) for row in rows))}"
 
 
 def is_plain(value: object) -> bool:

@@ -10,6 +10,8 @@ KEYWORDS = frozenset(
 )
 #: Longer texts are a defect of the file, not a policy.
 MAX_LENGTH = 100_000
+#: Numbers of more places before or after the point are a slip of the pen.
+MAX_PLACES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,18 @@ _TOKEN = re.compile(
 )
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{6}|.)", re.S)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "'": "'"}
+#: What other keyboards and other languages write, and how it is written here.
 _FOREIGN = {
-    "；": ";", "，": ",", "（": "(", "）": ")", "“": '"', "”": '"', "＝": "=", "＜": "<", "＞": ">", "：": ":",
-    "≥": ">=", "≤": "<=", "≠": "!=",
+    "，": ",", "、": ",", "；": ",", ";": ",", "（": "(", "）": ")", "［": "[", "］": "]", "【": "[", "】": "]",
+    "“": '"', "”": '"', "„": '"', "＂": '"', "‘": '"', "’": '"', "'": '"', "`": '"', "「": '"', "」": '"',
+    "＝": "=", "＜": "<", "＞": ">", "：": ":", "。": ".", "．": ".", "≥": ">=", "≤": "<=", "≠": "!=", "＋": "+",
+    "－": "-", "−": "-", "–": "-", "—": "-", "＊": "*", "×": "*", "·": "*", "／": "/", "÷": "/", "^": "**",
+    "&": "and", "|": "or", "∧": "and", "∨": "or", "!": "not(…)", "！": "not(…)", "¬": "not(…)", "∈": "in",
+}  # fmt: skip
+_SIGNS = {
+    "%": "write 20% as 0.2", "％": "write 20% as 0.2", "‰": "write 5‰ as 0.005",
+    "¥": "write an amount as a bare number", "￥": "write an amount as a bare number",
+    "$": "write an amount as a bare number", "{": "a list is written `[a, b]`", "#": "a comment is written `/* … */`",
 }  # fmt: skip
 
 
@@ -70,26 +81,36 @@ def tokens(text: str) -> list[Token]:
             value = value[value.index('"') + 1 : -1]
         elif kind == "name" and value in KEYWORDS:
             kind = "keyword"
-        elif kind == "number" and len(value) > 400:
-            raise FeelSyntaxError("E0104", "a number of more than 400 characters is too long", match.span())
+        elif kind == "number" and not _moderate(value):
+            raise FeelSyntaxError(
+                "E0104", f"a number of more than {MAX_PLACES} places", match.span(), "write it without an exponent"
+            )
         out.append(Token(kind, value, match.start(), match.end()))
         at = match.end()
     out.append(Token("end", "", len(text), len(text)))
     return out
 
 
+def _moderate(number: str) -> bool:
+    mantissa, _, exponent = number.lower().partition("e")
+    return len(mantissa) <= MAX_PLACES and len(exponent) <= 5 and abs(int(exponent or 0)) <= MAX_PLACES
+
+
 def _stray(text: str, at: int) -> FeelSyntaxError:
     char = text[at]
-    if char in _FOREIGN:
-        return FeelSyntaxError(
-            "E0101", f"unexpected character `{char}`", (at, at + 1), f"write `{_FOREIGN[char]}` instead"
-        )
     if char == '"' or text.startswith('@"', at):
         return FeelSyntaxError("E0103", "a text that is not closed", (at, len(text)), 'close it with `"`')
     if text.startswith("/*", at):
         return FeelSyntaxError("E0103", "a comment that is not closed", (at, len(text)), "close it with `*/`")
-    help = "a text is written in double quotes" if char == "'" else None
-    return FeelSyntaxError("E0101", f"unexpected character `{char}`", (at, at + 1), help)
+    if char in _FOREIGN:
+        help: str | None = f"write `{_FOREIGN[char]}` instead"
+        if _FOREIGN[char] == '"':
+            help = 'a text is written in straight double quotes: `"…"`'
+        # `&&` and `||` are one slip, not two.
+        end = at + 2 if text[at : at + 2] in ("&&", "||") else at + 1
+        return FeelSyntaxError("E0101", f"unexpected character `{text[at:end]}`", (at, end), help)
+    shown = char if char.isprintable() else f"U+{ord(char):04X}"
+    return FeelSyntaxError("E0101", f"unexpected character `{shown}`", (at, at + 1), _SIGNS.get(char))
 
 
 def _unescape(text: str, start: int) -> str:

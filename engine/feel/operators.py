@@ -20,6 +20,7 @@ from sancha.engine.feel.types import (
     DATE_TIME,
     DAYS,
     INTEGER,
+    INTEGRAL,
     MONEY,
     MONTHS,
     NUMBER,
@@ -91,10 +92,6 @@ def result_type(row: Operator, given: Sequence[Type]) -> Type:
     return row.result
 
 
-#: A written number without a fraction.
-INTEGRAL = Type("numeral", values=("integer",))
-
-
 def _comparisons() -> list[Operator]:
     rows = []
     words = {
@@ -143,10 +140,10 @@ def _arithmetic() -> list[Operator]:
         ('@"P5D" * 3', "P15D"))  # fmt: skip
     row("/", NUMBER, NUMBER, NUMBER, "(DIVIDE({0}, {1}) if {1} else None)", "({0} / {1})",
         "Quotient, to 34 digits, half to even. Division by zero is unknown.", ("1 / 8", "0.125"), True)  # fmt: skip
-    row("/", MONEY, MONEY, NUMBER, "(DIVIDE({0}, {1}) if {1} else None)", "({0} / {1})",
-        "The ratio of two amounts is a number. Division by zero is unknown.", ("1 / 8", "0.125"), True)  # fmt: skip
     row("/", MONEY, NUMBER, MONEY, "(DIVIDE({0}, {1}) if {1} else None)", "({0} / {1})",
         "An amount divided by a number. Division by zero is unknown.", ("1 / 8", "0.125"), True)  # fmt: skip
+    row("/", MONEY, MONEY, NUMBER, "(DIVIDE({0}, {1}) if {1} else None)", "({0} / {1})",
+        "The ratio of two amounts is a number. Division by zero is unknown.", ("1 / 8", "0.125"), True)  # fmt: skip
     row("+", DATE, DAYS, DATE, "ADD_DAYS({0}, {1})", "sancha_add_days({0}, {1})",
         "The date so many days later.", ('@"2024-02-28" + @"P2D"', "2024-03-01"))  # fmt: skip
     row("-", DATE, DAYS, DATE, "ADD_DAYS({0}, -{1})", "sancha_add_days({0}, -{1})",
@@ -166,7 +163,8 @@ def _arithmetic() -> list[Operator]:
                              (MONEY, "MINUS({0})", ("-(3.5)", "-3.5")), (DAYS, "(-{0})", ('-@"P3D"', "-P3D"))):  # fmt: skip
         rows.append(Operator("negate", (kind,), kind, python, "(-{0})", "The negative.", ex))
     rows.append(Operator("**", (NUMBER, INTEGER), NUMBER, "POWER({0}, {1})", "({0} ** {1})",
-                         "Power with a whole exponent, to 34 digits.", ("1.1 ** 2", "1.21"), partial=True))  # fmt: skip
+                         "Power with a whole exponent, to 34 digits. Unknown for 0 ** 0, for 0 to a negative power, and "
+                         "beyond 6,144 places.", ("1.1 ** 2", "1.21"), partial=True))  # fmt: skip
     return rows
 
 
@@ -223,8 +221,9 @@ def _functions() -> list[Operator]:
         fn("upper case", (TEXT,), ("text",), TEXT, "UPPER({0})", "upper({0})",
            "The text in capital letters, character by character.", ('upper case("aBc")', '"ABC"')),
         fn("substring", (TEXT, INTEGER, INTEGER), ("text", "start", "length"), TEXT, "SUBSTRING({0}, {1}, {2})",
-           "sancha_substring({0}, {1}, {2})", "So many characters from the start on; the first character is 1.",
-           ('substring("foobar", 3, 2)', '"ob"')),
+           "sancha_substring({0}, {1}, {2})",
+           "So many characters from the start on; the first character is 1, the last is -1. A start of 0 or a length "
+           "below 1: unknown.", ('substring("foobar", 3, 2)', '"ob"'), True),
         fn("date", (DATE_TIME,), ("from",), DATE, "{0}.date()", "CAST({0} AS DATE)",
            "The day of a date-time.", ('date(@"2024-01-30T23:59:59")', "2024-01-30")),
         fn("days between", (DATE, DATE), ("from", "to"), INTEGER, "({1} - {0}).days", "CAST({1} - {0} AS BIGINT)",
@@ -232,8 +231,8 @@ def _functions() -> list[Operator]:
            ('days between(@"2024-02-28", @"2024-03-01")', "2")),
         fn("months between", (DATE, DATE), ("from", "to"), INTEGER, "MONTHS_BETWEEN({0}, {1})",
            "sancha_months_between({0}, {1})",
-           "Completed months from the first date to the second: the largest n with `from` + n months at most `to`; "
-           "negative where `to` is earlier.", ('months between(@"2024-01-31", @"2024-02-29")', "1")),
+           "Completed months from the first date to the second: the most months that can be added to `from` without "
+           "going past `to`. Where `to` is earlier, the months are counted back in the same way and are negative.", ('months between(@"2024-01-31", @"2024-02-29")', "1")),
         fn("years between", (DATE, DATE), ("from", "to"), INTEGER, "YEARS_BETWEEN({0}, {1})",
            "sancha_years_between({0}, {1})",
            "Completed years from the first date to the second, as an age is counted.",

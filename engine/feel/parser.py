@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
 
 from sancha.engine.feel import syntax as s
-from sancha.engine.feel.lexer import FeelSyntaxError, Token, tokens
+from sancha.engine.feel.lexer import KEYWORDS, FeelSyntaxError, Token, tokens
 from sancha.engine.feel.operators import FUNCTIONS
 
 #: How tightly each infix operator binds, loosest first.
 _BINDING = {"or": 1, "and": 2, "=": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4, "between": 4, "in": 4,
-            "+": 5, "-": 5, "*": 6, "/": 6, "**": 8}  # fmt: skip
+            "+": 5, "-": 5, "*": 6, "/": 6, "**": 7}  # fmt: skip
 _COMPARISONS = ("<", "<=", ">", ">=", "=", "!=")
-_NEGATION = 7
-_POSTFIX = 10
+#: FEEL's minus binds more tightly than its power: -5 ** 2 is 25.
+_NEGATION = 8
 #: Deeper nesting is refused before it could exhaust the stack.
 MAX_DEPTH = 100
 _WORDS = {tuple(name.split()): name for name in FUNCTIONS}
@@ -25,6 +26,7 @@ def parse(text: str) -> s.Node:
     parser = _Parser(text)
     node = parser.expression(0)
     parser.end()
+    parser.bounded(node)
     return node
 
 
@@ -43,9 +45,11 @@ def parse_tests(text: str) -> s.Node:
         tests = parser.tests(")")
         parser.expect(")")
         parser.end()
+        parser.bounded(*tests)
         return s.Negated(whole, tests)
     tests = parser.tests("")
     parser.end()
+    parser.bounded(*tests)
     return s.In(whole, s.Name((0, 0), "?"), tests)
 
 
@@ -79,13 +83,27 @@ class _Parser:
     def unexpected(self, token: Token, expected: str) -> FeelSyntaxError:
         if token.kind == "end":
             at = max(0, len(self.text.rstrip()) - 1)
-            return FeelSyntaxError("E0102", f"the expression ends too early: {expected}", (at, at + 1))
-        help = None
-        if token.value == "=" and self.at and self.tokens[self.at - 1].value == "=":
-            help = "equality is written `=`"
-        elif token.kind == "name" and self.at and self.tokens[self.at - 1].kind == "name":
-            help = "names are written without spaces: join the words with `_`"
-        return FeelSyntaxError("E0102", f"unexpected `{token.value}`: {expected}", (token.start, token.end), help)
+            what = "the expression ends too early" if self.text.strip() else "the expression is empty"
+            return FeelSyntaxError("E0102", f"{what}: {expected}", (at, at + 1))
+        shown = self.text[token.start : token.end]
+        help = _slip(self.tokens[self.at - 1] if self.at else None, token, self.peek(1))
+        return FeelSyntaxError("E0102", f"unexpected `{shown}`: {expected}", (token.start, token.end), help)
+
+    def bounded(self, *nodes: s.Node) -> None:
+        """Refuses a tree too high to walk: brackets are counted as they open, chains such as `a + b + …` here."""
+        if len(self.tokens) <= MAX_DEPTH:
+            return
+        pending = [(node, 1) for node in nodes]
+        while pending:
+            node, depth = pending.pop()
+            if depth > MAX_DEPTH:
+                raise FeelSyntaxError(
+                    "E0104", f"nested or chained more than {MAX_DEPTH} deep", node.span, "name a part as a decision"
+                )
+            for child in s.children(node):
+                # A chain of `and` or of `or` is one condition of many parts, however long.
+                flat = isinstance(node, s.Binary) and isinstance(child, s.Binary) and node.op == child.op in ("and", "or")
+                pending.append((child, depth if flat else depth + 1))
 
     # -- expressions --------------------------------------------------------------------------------------
 
@@ -303,8 +321,28 @@ class _Parser:
         return self.expression(least)
 
 
+def _slip(before: Token | None, token: Token, after: Token) -> str | None:
+    """A help line for what other languages, or a hasty hand, would write in this place."""
+    last = before.value if before is not None and before.kind in ("operator", "keyword") else ""
+    if token.value == "=" and last == "=":
+        return "equality is written `=`"
+    if token.value == ">" and last == "<":
+        return "inequality is written `!=`"
+    if token.value == "not" and token.kind == "keyword":
+        return "write `not(…)`, with parentheses"
+    if token.kind == "name" and token.value.lower() in KEYWORDS:
+        return f"write `{token.value.lower()}`, in small letters"
+    if before is None or last:
+        return None
+    if token.kind == "name" and before.kind == "number":
+        return f"a number has no unit: write it in full, without `{token.value}`"
+    if token.value == "," and before.kind == "number" and after.kind == "number":
+        return "a number is written without separators: `1000000`"
+    if token.kind == "name" and before.kind == "name":
+        return "names are written without spaces: join the words with `_`"
+    return None
+
+
 def _respan(node: s.Node, span: s.Span) -> s.Node:
     """A parenthesised node keeps its meaning; its span takes in the parentheses."""
-    import dataclasses
-
     return dataclasses.replace(node, span=span)

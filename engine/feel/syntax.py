@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 Span = tuple[int, int]
 
@@ -140,3 +143,22 @@ class Negated(Node):
     """The cell `not(test, …)`."""
 
     tests: tuple[Node, ...]
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The parts of a node, in the order of the text."""
+    for name in _parts(type(node)):
+        value = getattr(node, name)
+        if isinstance(value, Node):
+            yield value
+        elif name == "bindings":
+            yield from (source for _, source in value)
+        else:
+            yield from value
+
+
+@cache
+def _parts(kind: type[Node]) -> tuple[str, ...]:
+    """The attributes of a node class that hold parts."""
+    kinds = {"Node", "tuple[Node, ...]", "tuple[tuple[str, Node], ...]"}
+    return tuple(f.name for f in dataclasses.fields(kind) if f.type in kinds)

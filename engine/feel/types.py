@@ -42,6 +42,8 @@ DAYS = Type("days")
 MONTHS = Type("months")
 #: A number written in the text: it fits money, rates and numbers alike.
 NUMERAL = Type("numeral")
+#: A written number without a fraction: it fits whole numbers too.
+INTEGRAL = Type("numeral", values=("integer",))
 #: The type of `null`, and of an expression that is already in error.
 NULL = Type("null")
 ERROR = Type("error")
@@ -77,8 +79,10 @@ def common(a: Type, b: Type) -> Type | None:
     if a.name in ("null", "error"):
         return b
     if is_number(a) and is_number(b):
+        if a.name == b.name == "numeral":
+            return NUMERAL
         if {a.name, b.name} == {"integer", "numeral"}:
-            return NUMBER
+            return INTEGER if INTEGRAL in (a, b) else NUMBER
         return b if a.name == "numeral" else a if b.name == "numeral" else NUMBER
     if {a.name, b.name} == {"money", "numeral"}:
         return MONEY

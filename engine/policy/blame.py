@@ -18,6 +18,8 @@ def blame(node: c.Core, bound: Mapping[str, c.Core]) -> Pairs:
     """(fact, condition): the condition says that `node` is missing and the fact has part in it. `bound` are lets."""
     if not c.nullable(node):
         return []
+    if isinstance(node, c.Op | c.Not):
+        return _parts(node, bound)  # an operand that is missing makes it missing: there is nothing to add
     return [(name, c.conj(_missing(node), condition)) for name, condition in _parts(node, bound)]
 
 
@@ -37,7 +39,7 @@ def _parts(node: c.Core, bound: Mapping[str, c.Core]) -> Pairs:
         case c.And() | c.Or():
             return [pair for arg in node.args for pair in blame(arg, bound)]
         case c.Not():
-            return _parts(node.arg, bound)
+            return blame(node.arg, bound)
         case c.If():
             taken = [(n, c.conj(_is(node.condition, True), p)) for n, p in blame(node.then, bound)]
             other = [(n, c.conj(_is(node.condition, False), p)) for n, p in blame(node.otherwise, bound)]

@@ -16,7 +16,6 @@ from sancha.engine.diagnostics import Diagnostic, PackError, Place, SanchaError,
 from sancha.engine.feel import core as c
 from sancha.engine.feel import types as t
 from sancha.engine.feel.check import Callable_, Defect, Scope, check, check_cell, check_list, check_value
-from sancha.engine.feel.operators import INTEGRAL
 from sancha.engine.feel.temporal import parse_date, parse_date_time, parse_days
 from sancha.engine.policy import models
 from sancha.engine.policy.calendar import Calendar
@@ -894,7 +893,7 @@ def constant(text: str, type_: t.Type) -> c.Const | None:
             value = parse_date_time(text)
         case "days":
             value = parse_days(text) if text.startswith(("P", "-P")) else int(text) if re.fullmatch(r"-?\d{1,7}", text) else None
-    return None if value is None else c.Const(INTEGRAL if type_.name == "integer" else type_, value)
+    return None if value is None else c.Const(t.INTEGRAL if type_.name == "integer" else type_, value)
 
 
 def uses(decision: Decision) -> set[str]:

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 #: FEEL's numbers: IEEE 754 decimal128.
 CONTEXT = decimal.Context(prec=34, rounding=decimal.ROUND_HALF_EVEN, traps=[])
+#: The places that a number of decimal128 can have before or after the point.
+_PLACES = 6144
 #: Rounding to a number of places first needs all digits.
 _WIDE = decimal.Context(prec=500, traps=[])
 
@@ -27,7 +29,7 @@ def POWER(a: Number, b: int) -> Decimal | None:
     if abs(b) > 999_999:
         return None
     result = CONTEXT.power(a, b)
-    return result if result.is_finite() else None
+    return result if result.is_finite() and abs(result.adjusted()) <= _PLACES else None
 
 
 def FLOOR(a: Number) -> int:
@@ -43,8 +45,8 @@ def MODULO(a: int, b: int) -> int | None:
 
 
 def _round(a: Number, places: int, mode: str) -> Decimal:
-    if places > 100:
-        return Decimal(a)
+    if places > 100 or Decimal(a).adjusted() > 300:
+        return Decimal(a)  # there is nothing to round off
     if places < -100:
         return Decimal(0)
     return Decimal(a).quantize(Decimal(1).scaleb(-places), mode, _WIDE)
