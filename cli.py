@@ -258,13 +258,16 @@ def tabulate(
 @audit.command("run")
 def audit_run(
     engagement: Annotated[Path, typer.Argument(help="The engagement, a YAML file.")],
-    folder: Annotated[Path | None, typer.Option("--out", help="Folder of the report.", show_default="beside the engagement")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the results.", show_default="beside the engagement")
+    ] = None,
     lang: Annotated[str | None, typer.Option("--lang", help="en or zh.", show_default="the engagement's")] = None,
 ) -> None:
     """Do an engagement: replay, questionnaire, findings, and the report as HTML, PDF, XLSX and CSV."""
     from sancha.audit.engagement import run_engagement
 
-    result = run_engagement(engagement, folder or engagement.with_suffix(""), lang=lang)
+    with progress("engagement") as bar:
+        result = run_engagement(engagement, folder or engagement.with_suffix(""), lang=lang, progress=bar.step)
     print_findings(result)
 
 
@@ -278,9 +281,12 @@ def demo(
     """The whole way on a synthetic book: book, questionnaire, replay, findings, HTML and PDF."""
     from sancha.audit.demonstration import demonstrate
 
-    with progress("synthetic book") as step:
-        result = demonstrate(folder, DEMONSTRATION_PACK, loans=loans, seed=seed, lang=lang, progress=step)
+    with progress("demonstration") as bar:
+        result = demonstrate(folder, DEMONSTRATION_PACK, loans=loans, seed=seed, lang=lang, step=bar.step)
     print_findings(result)
+    print_recall(folder / "book", result.run)
+    for name in ("report.html", "report.pdf", "results", "book", "answers-synthetic.csv"):
+        out.print(f"  {folder / name}", highlight=False, soft_wrap=True)
 
 
 # -- printing -----------------------------------------------------------------------------------------------------
@@ -300,22 +306,43 @@ def print_findings(result: Any) -> None:
     out.print(result.summary(), highlight=False, markup=False, soft_wrap=True)
 
 
+def print_recall(book: Path, run: Path) -> None:
+    """How many of the seeded faults the rules meant to find them have found."""
+    from sancha.audit.recall import recall
+
+    found = recall(book, run)
+    out.print(
+        f"seeded faults found: {sum(f.found == f.seeded for f in found)} of {len(found)} "
+        f"({sum(f.found for f in found)} of {sum(f.seeded for f in found)} loan files); "
+        f"breaches of those rules on files without a fault: {sum(f.others for f in found)}",
+        highlight=False,
+    )
+
+
 class progress:
-    """A progress bar as a callback (done, or done and total); silent where nobody looks."""
+    """A progress bar; silent where nobody looks."""
 
     def __init__(self, label: str, total: int | None = None) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-        self.total = total
+        self.label, self.total = label, total
         self.bar = Progress(
-            TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             console=err, disable=not err.is_terminal, transient=True,
         )  # fmt: skip
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> progress:
         self.bar.start()
-        task = self.bar.add_task("", total=self.total)
-        return lambda done, total=self.total: self.bar.update(task, completed=done, total=total)
+        self.task = self.bar.add_task(self.label, total=self.total)
+        return self
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """So many of so many are done."""
+        self.bar.update(self.task, completed=done, total=total or self.total)
+
+    def step(self, name: str, number: int, total: int) -> None:
+        """The step `name` begins, the `number`th of `total`."""
+        self.bar.update(self.task, description=name, completed=number, total=total)
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()

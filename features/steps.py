@@ -16,6 +16,7 @@ from sancha.engine.feel.types import Type
 from sancha.engine.policy.pack import Pack, constant
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.run.as_text import as_text
+from sancha.engine.run.portfolio import RowTallies, judge_groups
 from sancha.engine.run.row import Evaluator, Judgement, Reasons, Reference
 
 OUTCOMES = {o.text: o for o in Outcome} | {
@@ -192,13 +193,15 @@ def judge_file(case: Case, rule: str) -> None:
 @when(parsers.re(r"按 (?P<rule>\S+) 审查账册$"))
 def judge_book(case: Case, rule: str) -> None:
     _known_rule(case, rule)
-    from sancha.engine.run.portfolio import judge_files
-
     vocabulary = case.pack.vocabulary
     absent, lists = dict.fromkeys(vocabulary.facts), dict.fromkeys(vocabulary.lists)
     files = [LoanFile(f"L{n}", {**absent, **facts}, dict(lists)) for n, facts in enumerate(case.files, 1)]
-    found = judge_files(case.evaluator, rule, files, {}, case.as_of)
-    case.groups = {group.group or "": group.outcome for group in found}
+    plan = next(p for p in case.evaluator.plan.portfolio if p.id == rule)
+    counts = RowTallies([plan], case.pack.exposure, case.pack)
+    for file in files:
+        counts.add(file, {}, case.as_of)
+    found = judge_groups(plan, counts.tallies[rule], case.pack, {}, case.as_of)
+    case.groups = {group.group: group.outcome for group in found}
 
 
 def _known_rule(case: Case, rule: str) -> None:

@@ -20,6 +20,6 @@ scripts/system_packages.sh "$python"
 echo "Setting up .venv with $("$python" --version)"
 rm -rf .venv
 "$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+.venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 touch .venv/ready
