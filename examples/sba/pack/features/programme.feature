@@ -187,10 +187,10 @@ Feature: Limits of the guarantee programmes by date of approval
 
   Scenario: CON-01 one lender has more than a tenth
     Given a book of files
-      | lender.name | approval.amount |
-      | A           | 10              |
-      | B           | 10              |
-      | C           | 80              |
+      | lender.name | approval.approved_on | approval.amount |
+      | A           | 2004-07-12           | 10              |
+      | B           | 2004-07-12           | 10              |
+      | C           | 2004-07-12           | 80              |
     When the book is judged by CON-01
     Then the outcome of "A" is pass
     And the outcome of "C" is breach
