@@ -10,11 +10,13 @@ from sancha.engine.feel.lexer import KEYWORDS, FeelSyntaxError, Token, tokens
 from sancha.engine.feel.operators import FUNCTIONS
 
 #: How tightly each infix operator binds, loosest first.
-_BINDING = {"or": 1, "and": 2, "=": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4, "between": 4, "in": 4,
+BINDING = {"or": 1, "and": 2, "=": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4, "between": 4, "in": 4,
             "+": 5, "-": 5, "*": 6, "/": 6, "**": 7}  # fmt: skip
-_COMPARISONS = ("<", "<=", ">", ">=", "=", "!=")
+COMPARISONS = ("<", "<=", ">", ">=", "=", "!=")
 #: FEEL's minus binds more tightly than its power: -5 ** 2 is 25.
-_NEGATION = 8
+NEGATION = 8
+#: Names, calls, paths and filters.
+POSTFIX = 10
 #: Deeper nesting is refused before it could exhaust the stack.
 MAX_DEPTH = 100
 _WORDS = {tuple(name.split()): name for name in FUNCTIONS}
@@ -119,7 +121,7 @@ class _Parser:
             token = self.peek()
             if token.kind not in ("operator", "keyword"):
                 break
-            binding = _BINDING.get(token.value, 0)
+            binding = BINDING.get(token.value, 0)
             if binding <= least:
                 break
             left = self.infix(left, token, binding)
@@ -138,10 +140,10 @@ class _Parser:
         if op == "in":
             tests = self.in_tests()
             return s.In((start, self.tokens[self.at - 1].end), left, tests)
-        if op in _COMPARISONS:
+        if op in COMPARISONS:
             right = self.expression(binding)
             nxt = self.peek()
-            if nxt.kind == "operator" and nxt.value in _COMPARISONS:
+            if nxt.kind == "operator" and nxt.value in COMPARISONS:
                 raise FeelSyntaxError("E0105", "comparisons do not chain", (nxt.start, nxt.end),
                                       "write `x >= a and x <= b`, or `x in [a..b]`")  # fmt: skip
             return s.Binary((start, right.span[1]), op, left, right)
@@ -153,7 +155,7 @@ class _Parser:
         token = self.peek()
         if token.value == "-" and token.kind == "operator":
             self.take()
-            operand = self.expression(_NEGATION)
+            operand = self.expression(NEGATION)
             return s.Unary((token.start, operand.span[1]), "-", operand)
         if token.kind == "keyword" and token.value == "if":
             return self.conditional()
@@ -243,7 +245,7 @@ class _Parser:
                 self.at -= 1
                 raise self.unexpected(name, "expected a name for the item")
             self.expect("in")
-            bindings.append((name.value, self.expression(_BINDING["in"])))
+            bindings.append((name.value, self.expression(BINDING["in"])))
             if self.peek().value != "," or self.peek().kind != "operator":
                 break
             self.take()
@@ -292,14 +294,14 @@ class _Parser:
         """What follows `in`: one test, or tests in parentheses; a range may open with `(` too."""
         token = self.peek()
         if token.value != "(" or token.kind != "operator":
-            return (self.test(_BINDING["in"]),)
+            return (self.test(BINDING["in"]),)
         start = self.at
         depth = self.depth
         self.take()
         tests = self.tests(")")
         if len(tests) == 1 and self.peek().value == "..":
             self.at, self.depth = start, depth
-            return (self.expression(_BINDING["in"]),)
+            return (self.expression(BINDING["in"]),)
         self.expect(")")
         return tests
 
@@ -314,9 +316,9 @@ class _Parser:
 
     def test(self, least: int) -> s.Node:
         token = self.peek()
-        if token.kind == "operator" and token.value in _COMPARISONS:
+        if token.kind == "operator" and token.value in COMPARISONS:
             self.take()
-            operand = self.expression(_BINDING["in"])
+            operand = self.expression(BINDING["in"])
             return s.Test((token.start, operand.span[1]), token.value, operand)
         return self.expression(least)
 
