@@ -153,6 +153,12 @@ def _visit_after(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     )
 
 
+def _visited_once(cell: Cell, loans: Loans) -> Mask:
+    """One visit, and time between report and decision for a late one."""
+    once: Mask = (loans.second_visit == NA) & ~loans.remote & (loans.decided > loans.report + 3)
+    return once & _business(cell, loans)
+
+
 def _same_photos(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     visits = cell.lists["visits"]
     rows = _rows(cell, "visits", files)
@@ -172,8 +178,8 @@ def _old_query(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     queries = cell.lists["queries"]
     rows = _rows(cell, "queries", files)
     old = loans.decided[queries.owner[rows]] - stream.between(34, 80, len(rows))
+    queries["consent_signed_on"][rows] -= queries["queried_on"][rows] - old
     queries["queried_on"][rows] = old
-    queries["consent_signed_on"][rows] = np.minimum(queries["consent_signed_on"][rows], old)
 
 
 def _drop(table: str, field: str, value: str) -> Mar:
@@ -347,8 +353,8 @@ def _no_full_check(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> Non
 def _one_inspector(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     inspections = cell.lists["inspections"]
     rows = _rows(cell, "inspections", files)
-    some = rows[stream.chance(60_000, len(rows))]
-    inspections["staff"][some, 1] = NA
+    first = inspections["type"][rows] == cell.code("inspections.type", "first")
+    inspections["staff"][rows[first | stream.chance(40_000, len(rows))], 1] = NA
 
 
 def _late_classification(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
@@ -402,8 +408,7 @@ BLEMISHES = (
     Blemish("one visitor", "only one of the two investigators on the visits", "双人调查实际仅一人到场",
             ("PRE-20",), 2_600, _not_alone, _one_came),
     Blemish("visit after report", "site visit after the report", "实地调查晚于调查报告",
-            ("PRE-22",), 900, lambda c, x: _business(c, x) & ~x.remote & (x.decided > x.report + 3),
-            _visit_after),
+            ("PRE-22",), 1_800, _visited_once, _visit_after),
     Blemish("video before 2024-07", "interview by video before it was allowed", "视频面谈早于制度允许日期",
             ("PRE-23",), 1_200, lambda c, x: _business(c, x) & (x.decided < VIDEO_FROM),
             _coded("investigation.interview_mode", "video")),
@@ -606,7 +611,7 @@ def blemish(cell: Cell, loans: Loans) -> None:
     start = banks.late_start(year_of(loans.decided))
     late = np.isin(cell.get("approval.approver_id"), cell.bank.late) & (loans.decided < start)
     cell.blemishes[LATE_DELEGATION.name] = late & free
-    cell.blemishes[ARREARS.name] = (loans.dpd > 0) & free
+    cell.blemishes[ARREARS.name] = (loans.dpd > 0) & loans.live & free
 
 
 def lose(cell: Cell, loans: Loans) -> None:
