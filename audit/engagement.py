@@ -25,13 +25,18 @@ from sancha.audit.exceptions import label
 from sancha.audit.findings import Finding, Reply, Terms, derive_findings
 from sancha.audit.lists import ExceptionList, write_list
 from sancha.audit.opinion import Opinion, form_opinion
+from sancha.audit.prose import headline
 from sancha.audit.report import LISTED, Report, standing_line, write_html, write_pdf
-from sancha.audit.texts import Texts, all_texts
+from sancha.audit.texts import LANGUAGES, Texts, all_texts
 from sancha.audit.triangulation import Questionnaire, published_wordings, questionnaire
 from sancha.engine.diagnostics import PackError, SanchaError, did_you_mean
 
 #: The file by which a folder is known to hold the output of an engagement.
 MANIFEST = "engagement.json"
+#: What an engagement leaves in its folder; languages beside the first have folders of their own.
+_PRODUCTS = ("report.html", "report.pdf", "lists", "findings.json", "run", "questionnaire", MANIFEST)
+#: Findings that the summary names.
+SUMMARY = 10
 _MILLIONTH = Decimal("0.000001")
 
 
@@ -45,6 +50,11 @@ class EngagementResult:
     opinion: Opinion
     reports: tuple[Path, ...]
     lists: tuple[Path, ...]
+    text: str
+
+    def summary(self) -> str:
+        """What was found and where it lies, in the main language of the report."""
+        return self.text
 
 
 def run_engagement(
@@ -59,8 +69,8 @@ def run_engagement(
     Replays the book (or takes the engagement's `run`), tabulates the questionnaire, derives the findings,
     and writes `report.html`, `report.pdf`, `lists/`, `findings.json`, `run/` and `questionnaire/`; a second
     language has its own folder. `lang` overrides the engagement's languages. `progress` is told each step by
-    name, its number and how many there are. A folder with the output of an engagement is replaced; any other
-    that is not empty is refused. Raises SanchaError, or PackError with the places in the files at fault.
+    name, its number and how many there are. The output of an earlier engagement in `out` is replaced, other
+    files there stay. Raises SanchaError, or PackError with the places in the files at fault.
     """
     from sancha.engine.policy.pack import load_pack
 
@@ -68,7 +78,7 @@ def run_engagement(
     languages: Sequence[str] = (lang,) if lang else tuple(dict.fromkeys(plan.file.languages))
     for one in languages:
         Texts(one)
-    _refuse_foreign(out)
+    _refuse_foreign(out, languages)
     pack = load_pack(plan.at(plan.file.pack))
     if defects := list(unknown_rules(plan, pack)):
         raise PackError(defects)
@@ -190,6 +200,7 @@ def _work(
         opinion=opinion,
         reports=tuple(final[p] for p in reports),
         lists=tuple(final[p] for p in lists),
+        text=_summary(report, languages[0], out, [final[p] for p in reports], len(findings) + 1),
     )
 
 
@@ -358,31 +369,56 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def _refuse_foreign(out: Path) -> None:
-    if not out.exists():
+def _refuse_foreign(out: Path, languages: Sequence[str]) -> None:
+    """What an engagement left may be replaced; what bears the same names by chance may not."""
+    if out.exists() and not out.is_dir():
+        raise SanchaError(f"`{out}` is a file", help="name a folder to write to", code="E0801")
+    if (out / MANIFEST).is_file():
         return
-    if not out.is_dir():
-        raise SanchaError(f"`{out}` is a file", help="name a folder to write to")
-    if any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise SanchaError(
-            f"`{out}` is not empty and holds no engagement",
-            help="name a new folder: only the output of an engagement is replaced",
-            code="E0801",
-        )
+    for name in (*_PRODUCTS, *languages[1:]):
+        if (out / name).exists():
+            raise SanchaError(
+                f"`{out}` holds `{name}`, which no engagement left there",
+                help="name another folder: only the output of an engagement is replaced",
+                code="E0801",
+            )
 
 
 def _put(staged: Path, out: Path) -> None:
-    """Put the finished folder in the place of the old one, which is kept until the new one stands."""
-    staged.chmod(0o755)
-    if not out.exists():
-        staged.rename(out)
-        return
+    """Give what was made its place in `out`. What stood there goes last, and comes back if that fails."""
+    out.mkdir(exist_ok=True)
     old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
-    out.rename(old / "was")
+    moved: list[Path] = []
     try:
-        staged.rename(out)
+        for name in (*_PRODUCTS, *LANGUAGES):
+            if (out / name).exists() and ((staged / name).exists() or (out / MANIFEST).exists()):
+                (out / name).rename(old / name)
+        for made in sorted(staged.iterdir()):
+            made.rename(out / made.name)
+            moved.append(out / made.name)
     except BaseException:
-        (old / "was").rename(out)
+        for path in moved:
+            path.rename(staged / path.name)
+        for path in old.iterdir():
+            path.rename(out / path.name)
         raise
     finally:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _summary(report: Report, lang: str, out: Path, reports: Sequence[Path], lists: int) -> str:
+    """What was found and where it lies, for a terminal."""
+    t = Texts(lang, report.pack.currency)
+    levels = dict(report.opinion.levels)
+    lines = [
+        f"{t('conclusion')}: {t('conclusion.' + report.opinion.grade)}",
+        f"{t('findings')}: {len(report.findings)} ({t('key.levels', **levels)})",
+    ]
+    for f in report.findings[:SUMMARY]:
+        lines.append(f"  {f.code} {t('severity.' + f.severity.level):8}{headline(t, f)}")
+    if len(report.findings) > SUMMARY:
+        lines.append(f"  … +{len(report.findings) - SUMMARY}")
+    lines.append(standing_line(report, t))
+    lines += [str(path) for path in reports]
+    lines.append(f"{out / 'lists'} ({lists})")
+    return "\n".join(lines)

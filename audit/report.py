@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -22,7 +22,7 @@ from sancha.audit.charts import Chart, charts
 from sancha.audit.clauses import clause_html, clause_title, mark_chinese
 from sancha.audit.evidence import STAGES, Counts, Evidence
 from sancha.audit.exceptions import type_of, value_text
-from sancha.audit.findings import Finding, Terms, Text, fact_label
+from sancha.audit.findings import Finding, Terms, Text, fact_label, plain_fact
 from sancha.audit.glyphs import missing_glyph_error, missing_glyphs, printable
 from sancha.audit.lists import ExceptionList
 from sancha.audit.opinion import Opinion
@@ -31,8 +31,8 @@ from sancha.audit.texts import Texts, all_texts, avoided_words
 from sancha.audit.triangulation import Questionnaire
 from sancha.engine.diagnostics import SanchaError
 
-#: Rows of a finding's table in the PDF; the rest stands in the list beside it.
-PDF_ROWS = 25
+#: Rows of a finding's table in the PDF, largest exposure first; all stand in the list beside it.
+PDF_ROWS = {"high": 25, "medium": 15, "low": 5}
 #: Exceptions that the HTML file holds; beyond, a browser would take too long to unpack them.
 HTML_ROWS = 200_000
 #: Findings named on the opinion page.
@@ -335,17 +335,15 @@ class Row:
 
 
 def _rows(report: Report, t: Texts, finding: Finding) -> list[Row]:
+    most = PDF_ROWS[finding.severity.level]
     table = report.evidence.exceptions(rules=finding.rules, outcomes=(finding.outcome,))
-    top = pc.sort_indices(table, sort_keys=[("exposure", "descending")])[:PDF_ROWS]
-    table = table.take(top)
+    top = pc.sort_indices(table, sort_keys=[("exposure", "descending")])[:most]
     rows = []
-    for r in table.to_pylist():
+    for r in table.take(top).to_pylist():
         if finding.kind == "data":
             says = f"{r['rule']}: " + ", ".join(r["missing"] or ())
         else:
-            facts = [f"{x['fact']} = {_value(t, report.pack, x)}" for x in (r["facts"] or ())[:6]]
-            more = len(r["facts"] or ()) - 6
-            says = "; ".join(facts) + (f"; +{more}" if more > 0 else "")
+            says = facts_line(t, report.pack, r["facts"] or ())
         rows.append(
             Row(
                 name=printable(r["loan_id"] or r["group"] or "–"),
@@ -360,8 +358,24 @@ def _rows(report: Report, t: Texts, finding: Finding) -> list[Row]:
     return rows
 
 
-def _value(t: Texts, pack: Any, fact: Mapping[str, str]) -> str:
-    return value_text(t, type_of(pack, fact["fact"]), fact["value"] or "–")
+def facts_line(t: Texts, pack: Any, facts: Sequence[Mapping[str, str]], most: int = 170) -> str:
+    """Facts read in so many characters: facts of the file first, then fields of lists with their values.
+
+    What does not fit is counted: `+3`. All of it stands in the list and in the page.
+    """
+    grouped: dict[str, list[str]] = {}
+    for fact in sorted(facts, key=lambda f: "[" in f["fact"]):
+        value = value_text(t, type_of(pack, fact["fact"]), fact["value"] or "–")
+        grouped.setdefault(plain_fact(fact["fact"]), []).append(value)
+    parts = []
+    for name, values in grouped.items():
+        different = list(dict.fromkeys(values))
+        more = f", +{len(different) - 3}" if len(different) > 3 else ""
+        parts.append(f"{name} = {', '.join(different[:3])}{more}")
+    shown: list[str] = []
+    while parts and sum(map(len, shown)) + len(parts[0]) <= most:
+        shown.append(parts.pop(0))
+    return "; ".join([*shown, f"+{len(parts)}"] if parts else shown)
 
 
 def _page_texts(t: Texts) -> str:
