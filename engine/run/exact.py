@@ -23,7 +23,6 @@ from decimal import Context, Decimal
 from typing import Any
 
 import pyarrow as pa
-
 from sancha.engine.feel.operators import BY_NAME, Operator
 from sancha.engine.feel.types import Type
 from sancha.engine.policy.calendar import Calendar

@@ -15,7 +15,6 @@ import duckdb
 import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from sancha.engine.book.schema import LOAN_ID, REFERENCE
 from sancha.engine.book.store import Book, iter_files, open_book, read_reference
 from sancha.engine.diagnostics import SanchaError
@@ -23,6 +22,7 @@ from sancha.engine.feel import core as c
 from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.plan import ListEvidence, Outcome, Plan, PortfolioPlan, RulePlan
+from sancha.engine.run.exact import Exact, Missing
 from sancha.engine.run.portfolio import Conditions, RowTallies, Sum, Tally, conditions, judge_groups
 from sancha.engine.run.relations import Cell as Column
 from sancha.engine.run.relations import literal, query, quoted
@@ -30,7 +30,7 @@ from sancha.engine.run.results import (
     EXCEPTIONS,
     EXCEPTIONS_SCHEMA,
     FORMAT,
-    Cell,
+    OUTCOMES_SCHEMA,
     Run,
     RunWriter,
     codes_schema,
@@ -38,8 +38,7 @@ from sancha.engine.run.results import (
     versions,
 )
 from sancha.engine.run.row import Evaluator, Reference
-from sancha.engine.run.to_columns import TEXTS, Compiler, macros
-from sancha.engine.run.exact import Exact, Missing
+from sancha.engine.run.to_columns import TEXTS, Compiler, prepare
 from sancha.engine.run.working import CHUNK, WorkingTables, book_bounds, parquet_sources, spans
 
 ENGINES = ("columns", "row")
@@ -104,6 +103,8 @@ def replay(
 
 def check_reads(plan: Plan, book: Book) -> None:
     """SanchaError if a rule reads a list for which the book has no table. (Facts are checked when it is opened.)"""
+    if all(table in book.tables for table in (*plan.lists, *(REFERENCE + name for name in plan.reference))):
+        return
     for rule in (*plan.rules, *plan.portfolio):
         for name, reference in _lists_of(rule):
             table = REFERENCE + name if reference else name
@@ -128,6 +129,23 @@ def _lists_of(rule: RulePlan | PortfolioPlan) -> Iterator[tuple[str, bool]]:
         for node in c.walk(core):
             if isinstance(node, c.ListFact):
                 yield node.name, node.reference
+
+
+class Counts:
+    """Outcomes counted one by one. A key is what stands before `files` in `OUTCOMES_SCHEMA`."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[Any, ...], tuple[int, Decimal]] = {}
+
+    def add(self, key: tuple[Any, ...], exposure: object) -> None:
+        files, total = self.found.get(key, (0, Decimal(0)))
+        amount = exposure if isinstance(exposure, Decimal) else Decimal(0)
+        self.found[key] = (files + 1, _WIDE.add(total, amount))
+
+    def table(self) -> pa.Table:
+        rows = [(*key[:-1], key[-1].text, *found) for key, found in self.found.items()]
+        names = OUTCOMES_SCHEMA.names
+        return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], OUTCOMES_SCHEMA)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,10 +177,11 @@ def _bar(shown: bool, files: int) -> Iterator[Any]:
 def _write_groups(run: _Run, tallies: dict[str, Tally], reference: Reference, writer: RunWriter) -> None:
     """The outcomes of the portfolio rules."""
     rows: list[dict[str, Any]] = []
+    counts = Counts()
     for plan in run.plan.portfolio:
         for found in judge_groups(plan, tallies[plan.id], run.pack, reference, run.as_of):
-            cell = Cell(plan.id, plan.version, plan.stage, None, None, quarter(run.as_of), found.outcome)
-            writer.count(cell, 1, found.sum.exposure)
+            key = (plan.id, plan.version, plan.stage, None, None, quarter(run.as_of), found.outcome)
+            counts.add(key, found.sum.exposure)
             if found.outcome in EXCEPTIONS:
                 rows.append(
                     {
@@ -178,6 +197,7 @@ def _write_groups(run: _Run, tallies: dict[str, Tally], reference: Reference, wr
                     }
                 )
     writer.exceptions(pa.Table.from_pylist(rows, EXCEPTIONS_SCHEMA))
+    writer.count(counts.table())
 
 
 # -- as columns -------------------------------------------------------------------------------------------------------
@@ -237,8 +257,7 @@ class _Columns:
         self.connection.execute(f"SET memory_limit = '{MEMORY}'")
         self.connection.execute(f"SET temp_directory = {literal(str(self.writer.folder / 'spill'))}")
         self.connection.execute("SET preserve_insertion_order = false")
-        for statement in macros(self.run.pack.calendar):
-            self.connection.execute(statement)
+        prepare(self.connection, self.run.pack.calendar)
 
     def register(self) -> None:
         """Make the row's functions known that the queries compiled so far call."""
@@ -311,27 +330,31 @@ class _Columns:
 
     def count_outcomes(self) -> dict[int, set[Outcome]]:
         """Count the outcomes of the chunk; gives the outcomes that each rule has in it."""
+        if not self.rules:
+            return {}
         product = "product" if self.run.pack.product is not None else "CAST(NULL AS VARCHAR)"
         parts = []
-        for i in range(len(self.rules)):
-            quarter = f"year(judged{i}) * 4 + quarter(judged{i}) - 1"
+        for i, rule in enumerate(self.rules):
+            period = f"year(judged{i}) || 'Q' || quarter(judged{i})"
+            names = ", ".join(literal(v) for v in rule.versions)
             parts.append(
-                f"SELECT {i} AS rule, version{i} AS version, branch, {product} AS product, {quarter} AS quarter, "
-                f"code{i} AS code, count(*) AS files, coalesce(sum(exposure), 0) AS exposure FROM result "
-                "GROUP BY ALL"
+                f"SELECT {i} AS number, {literal(rule.id)} AS rule, "
+                f"(CAST([{names}] AS VARCHAR[]))[version{i} + 1] AS version, {literal(rule.stage)} AS stage, "
+                f"branch, product, period, code{i} AS code, files, exposure FROM (SELECT version{i}, branch, "
+                f"{product} AS product, {period} AS period, code{i}, count(*) AS files, "
+                "coalesce(sum(exposure), 0) AS exposure FROM result GROUP BY ALL)"
             )
+        texts = ", ".join(f"({int(o)}, {literal(o.text)})" for o in Outcome)
+        counted = f"""
+            SELECT rule, version, stage, branch, product, period, o.text AS outcome, files,
+                   {_amount("exposure", 38)} AS exposure, number, o.code
+            FROM ({" UNION ALL ".join(parts)}) c JOIN (VALUES {texts}) o(code, text) ON o.code = c.code"""
+        table = self.connection.sql(counted).to_arrow_table()
+        self.writer.count(table.select(OUTCOMES_SCHEMA.names))
         found: dict[int, set[Outcome]] = {}
-        if not parts:
-            return found
-        for rule_, version, branch, product_, quarter_, code, files, exposure in self.connection.execute(
-            " UNION ALL ".join(parts)
-        ).fetchall():
-            rule, outcome = self.rules[rule_], Outcome(code)
-            found.setdefault(rule_, set()).add(outcome)
-            first_day = None if version is None else rule.versions[version]
-            period = None if quarter_ is None else f"{quarter_ // 4}Q{quarter_ % 4 + 1}"
-            cell = Cell(rule.id, first_day, rule.stage, branch, product_, period, outcome)
-            self.writer.count(cell, files, Decimal(exposure).scaleb(-2))
+        pairs = table.group_by(["number", "code"]).aggregate([])
+        for number, code in zip(pairs["number"].to_pylist(), pairs["code"].to_pylist(), strict=True):
+            found.setdefault(number, set()).add(Outcome(code))
         return found
 
     def tally_groups(self) -> None:
@@ -372,8 +395,7 @@ class _Columns:
         outcomes_ = ", ".join(f"({int(o)}, {literal(o.text)})" for o in EXCEPTIONS)
         text = f"""
             SELECT {LOAN_ID}, r.id AS rule, r.stage, branch, o.text AS outcome, version, judged_on,
-                   CAST(CAST(exposure AS DECIMAL(20, 0)) * CAST(0.01 AS DECIMAL(3, 2)) AS DECIMAL(18, 2)) AS exposure,
-                   facts, missing, note, CAST(NULL AS VARCHAR) AS "group"
+                   {_amount("exposure", 18)} AS exposure, facts, missing, note, CAST(NULL AS VARCHAR) AS "group"
             FROM exceptions e JOIN files USING (f)
             JOIN (SELECT f, branch, exposure FROM result) USING (f)
             JOIN (VALUES {rules}) r(number, id, stage) ON r.number = e.rule
@@ -410,6 +432,11 @@ class _Columns:
             FROM ({body}) e JOIN result r ON r.f = e.f {blame}"""
 
 
+def _amount(cents: str, digits: int) -> str:
+    """SQL: whole cents as a decimal."""
+    return f"CAST(CAST({cents} AS DECIMAL({digits}, 0)) * CAST(0.01 AS DECIMAL(3, 2)) AS DECIMAL({digits}, 2))"
+
+
 def _some(number: int, outcomes: Sequence[Outcome]) -> str:
     """The files whose outcome of a rule is one of these."""
     codes = ", ".join(str(int(o)) for o in outcomes)
@@ -443,6 +470,7 @@ class _Rows:
         reference = read_reference(run.book, run.pack.vocabulary)
         tallies = RowTallies(run.plan.portfolio, run.pack.exposure, run.pack)
         codes: list[dict[str, Any]] = []
+        counts = Counts()
         exceptions: list[dict[str, Any]] = []
         for number, file in enumerate(iter_files(run.book, run.pack.vocabulary), 1):
             codes.append({LOAN_ID: file.id})
@@ -451,8 +479,8 @@ class _Rows:
             for judged in self.evaluator.judge(file, reference, run.as_of):
                 codes[-1][judged.rule] = int(judged.outcome)
                 stage, period = self.stages[judged.rule], quarter(judged.judged_on)
-                cell = Cell(judged.rule, judged.version, stage, branch, product, period, judged.outcome)  # type: ignore[arg-type]
-                self.writer.count(cell, 1, exposure or Decimal(0))  # type: ignore[arg-type]
+                key = (judged.rule, judged.version, stage, branch, product, period, judged.outcome)
+                counts.add(key, exposure)
                 if judged.outcome in EXCEPTIONS:
                     reasons = self.evaluator.reasons(judged, file, reference, run.as_of)
                     exceptions.append(
@@ -476,4 +504,5 @@ class _Rows:
                 self.writer.exceptions(pa.Table.from_pylist(exceptions, EXCEPTIONS_SCHEMA))
                 step(len(codes))
                 codes, exceptions = [], []
+        self.writer.count(counts.table())
         _write_groups(run, tallies.tallies, reference, self.writer)

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,10 +17,10 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-import sancha
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.plan import Outcome
+
+import sancha
 
 FORMAT = 1
 RUN_FILE = "run.json"
@@ -84,19 +83,6 @@ class Run:
         return counts
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What outcomes are counted by. `version` is the first day in force, `period` the quarter judged."""
-
-    rule: str
-    version: str | None
-    stage: str
-    branch: str | None
-    product: str | None
-    period: str | None
-    outcome: Outcome
-
-
 class RunWriter:
     """Writes a run beside its final folder, which it becomes at the end of the `with` block, if `finish` was called.
 
@@ -106,9 +92,9 @@ class RunWriter:
     def __init__(self, out: Path, rules: Sequence[str]) -> None:
         self.out = out
         self.rules = tuple(rules)
-        self.counts: dict[Cell, tuple[int, Decimal]] = {}
         self.run: Run | None = None
         self._writers: list[pq.ParquetWriter] = []
+        self._counts: list[pa.Table] = []
 
     def __enter__(self) -> Self:
         out = self.out
@@ -143,29 +129,24 @@ class RunWriter:
         if table.num_rows:
             self._exceptions.write_table(table.cast(EXCEPTIONS_SCHEMA), row_group_size=table.num_rows)
 
-    def count(self, cell: Cell, files: int, exposure: Decimal) -> None:
-        before = self.counts.get(cell, (0, Decimal(0)))
-        self.counts[cell] = (before[0] + files, before[1] + exposure)
+    def count(self, table: pa.Table) -> None:
+        """Outcomes counted, in the columns of `OUTCOMES_SCHEMA`; equal groups are added up at the end."""
+        self._counts.append(table.cast(OUTCOMES_SCHEMA))
 
     def finish(self, info: Mapping[str, Any]) -> None:
-        """The last of a run: its counts, and run.json with `info` before the counts by outcome."""
-        rows = [_counted(cell, *found) for cell, found in self.counts.items()]
-        order = {rule: i for i, rule in enumerate(self.rules)}
-        names = OUTCOMES_SCHEMA.names
-        rows.sort(
-            key=lambda r: (
-                order.get(r["rule"], len(order)),
-                *((r[n] is not None, r[n] or "") for n in names[:7]),
-            )
-        )
-        table = pa.Table.from_pylist(rows, OUTCOMES_SCHEMA)
+        """The last of a run: its counts, and run.json with `info` and the counts by outcome."""
+        keys = OUTCOMES_SCHEMA.names[:-2]
+        table = pa.concat_tables([OUTCOMES_SCHEMA.empty_table(), *self._counts])
+        table = table.group_by(keys).aggregate([("files", "sum"), ("exposure", "sum")])
+        table = table.rename_columns(OUTCOMES_SCHEMA.names).cast(OUTCOMES_SCHEMA)
+        table = table.sort_by([(key, "ascending") for key in keys])
         with self._writer("outcomes", OUTCOMES_SCHEMA) as writer:
             writer.write_table(table)
         totals = {outcome.text: 0 for outcome in Outcome}
-        for cell, (files, _) in self.counts.items():
-            totals[cell.outcome.text] += files
-        seconds = info["seconds"]
-        whole = {**{k: v for k, v in info.items() if k != "seconds"}, "outcomes": totals, "seconds": seconds}
+        by_outcome = table.group_by("outcome").aggregate([("files", "sum")])
+        totals |= dict(zip(*(by_outcome[n].to_pylist() for n in ("outcome", "files_sum")), strict=True))
+        whole = {**{k: v for k, v in info.items() if k != "seconds"}, "outcomes": totals}
+        whole["seconds"] = info["seconds"]
         text = json.dumps(whole, ensure_ascii=False, indent=1)
         (self.folder / RUN_FILE).write_text(text + "\n", encoding="utf-8")
         self.run = Run(self.out, whole)
@@ -197,20 +178,6 @@ def versions() -> dict[str, str]:
         "duckdb": duckdb.__version__,
         "pyarrow": pa.__version__,
         "python": platform.python_version(),
-    }
-
-
-def _counted(cell: Cell, files: int, exposure: Decimal) -> dict[str, Any]:
-    return {
-        "rule": cell.rule,
-        "version": cell.version,
-        "stage": cell.stage,
-        "branch": cell.branch,
-        "product": cell.product,
-        "period": cell.period,
-        "outcome": cell.outcome.text,
-        "files": files,
-        "exposure": exposure,
     }
 
 

@@ -7,10 +7,13 @@ the row's own functions (see `exact`), and named in `Compiler.numbers.functions`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.feel import core as c
 from sancha.engine.feel import types as t
@@ -932,6 +935,10 @@ MACROS = (
          WHEN sancha_months_apart(a, b) < 0 AND day(a) < day(b) THEN sancha_months_apart(a, b) + 1
          ELSE sancha_months_apart(a, b) END""",
     """sancha_years_between(a, b) AS sancha_months_between(a, b) // 12""",
+    """sancha_working_days_between(a, b) AS sancha_working_day(b) - sancha_working_day(a)""",
+    # A missing number lies, after `least`, beyond every calendar.
+    """sancha_add_working_days(d, n) AS
+         sancha_nth_working_day(sancha_working_day(d) + greatest(least(n, 4000000), -4000000))""",
     """sancha_seconds_between(a, b) AS epoch_us(b) - epoch_us(a)""",
     """sancha_substring(s, n, k) AS CASE WHEN n <> 0 AND k >= 1 THEN substring(s,
          greatest(CASE WHEN n > 0 THEN n - 1 ELSE length(s) + n END, 0) + 1,
@@ -940,34 +947,46 @@ MACROS = (
 )
 
 
-def macros(calendar: Calendar) -> list[str]:
-    """The statements that make the functions of the operator table known to a connection."""
-    days: list[str] = []
-    count = 0
+def prepare(connection: duckdb.DuckDBPyConnection, calendar: Calendar) -> None:
+    """Make what the templates of the operator table call known to a connection."""
+    for name, call, given, result in (
+        ("sancha_working_day", _working_day(calendar), "DATE", "BIGINT"),
+        ("sancha_nth_working_day", _nth_working_day(calendar), "BIGINT", "DATE"),
+    ):
+        connection.create_function(name, call, [given], result, type="arrow", null_handling="special")
+    for macro in MACROS:
+        connection.execute(f"CREATE OR REPLACE MACRO {macro}")
+
+
+def _working_day(calendar: Calendar) -> Callable[[pa.Array], pa.Array]:
+    """The number of a day among the working days; missing outside the calendar."""
+    counts = pa.array(calendar.counts, pa.int64())
+    first = calendar.first.toordinal() - date(1970, 1, 1).toordinal()
+
+    def call(days: pa.Array) -> pa.Array:
+        return _taken(counts, pc.subtract(days.cast(pa.int32()).cast(pa.int64()), first))
+
+    return call
+
+
+def _nth_working_day(calendar: Calendar) -> Callable[[pa.Array], pa.Array]:
+    """The working day of a number from 1 on; missing outside the calendar."""
     first = calendar.first.toordinal()
-    for offset, total in enumerate(calendar.counts):
-        if total > count:
-            days.append(date.fromordinal(first + offset).isoformat())
-            count = total
-    counts = ", ".join(map(str, calendar.counts))
-    last = date.fromordinal(first + max(len(calendar.counts) - 1, 0))
-    span = (
-        f"DATE '{calendar.first}' AND DATE '{last}'"
-        if calendar.counts
-        else "DATE '0002-01-01' AND DATE '0001-01-01'"
-    )
-    start = f"DATE '{calendar.first}'"
-    return [
-        "SET VARIABLE sancha_counts = CAST([" + counts + "] AS BIGINT[])",
-        "SET VARIABLE sancha_days = CAST([" + ", ".join(f"'{d}'" for d in days) + "] AS DATE[])",
-        *(f"CREATE OR REPLACE MACRO {m}" for m in MACROS),
-        f"""CREATE OR REPLACE MACRO sancha_working_day(d) AS
-            CASE WHEN d BETWEEN {span} THEN getvariable('sancha_counts')[d - {start} + 1] END""",
-        """CREATE OR REPLACE MACRO sancha_working_days_between(a, b) AS
-           sancha_working_day(b) - sancha_working_day(a)""",
-        """CREATE OR REPLACE MACRO sancha_nth_working_day(n) AS
-           CASE WHEN n >= 1 THEN getvariable('sancha_days')[n] END""",
-        # A missing number lies, after `least`, beyond every calendar.
-        """CREATE OR REPLACE MACRO sancha_add_working_days(d, n) AS
-           sancha_nth_working_day(sancha_working_day(d) + greatest(least(n, 4000000), -4000000))""",
-    ]
+    days, before = [], 0
+    for offset, count in enumerate(calendar.counts):
+        if count > before:
+            days.append(date.fromordinal(first + offset))
+        before = count
+    table = pa.array(days, pa.date32())
+
+    def call(numbers: pa.Array) -> pa.Array:
+        return _taken(table, pc.subtract(numbers, 1))
+
+    return call
+
+
+def _taken(values: pa.Array, index: pa.Array) -> pa.Array:
+    """The values at an index; missing where there is none."""
+    inside = pc.and_(pc.greater_equal(index, 0), pc.less(index, len(values)))
+    found = pc.take(values, pc.if_else(inside, index, None))
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found

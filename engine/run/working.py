@@ -13,7 +13,6 @@ from pathlib import Path
 import duckdb
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-
 from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE
 from sancha.engine.book.store import Book
 from sancha.engine.feel.types import Type
