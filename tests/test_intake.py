@@ -506,6 +506,14 @@ def test_compressed_csv_with_another_delimiter(tmp_path: Path, vocabulary: Vocab
         run(tmp_path, mapping, vocabulary)
 
 
+def test_lines_above_the_header_and_marks_without_meaning(tmp_path: Path, vocabulary: Vocabulary) -> None:
+    (tmp_path / "main.csv").write_text('report of May\n\n id |t| m \nL1|"open|1\nL2|two\nL3|a "b|x\n')
+    mapping = ONE.replace("key: id", 'key: id, delimiter: "|", quote: none, skip: 2')
+    result = run(tmp_path, mapping, vocabulary)
+    assert facts(result, "a.text", "a.money") == [('"open', Decimal("1.00")), ('a "b', None)]
+    assert rejects(result, "row, reason") == [(2, "2 fields where the header has 3"), (3, "not an amount")]
+
+
 def test_gbk_is_named_and_then_read(tmp_path: Path, vocabulary: Vocabulary) -> None:
     (tmp_path / "main.csv").write_bytes("id,t,m\nL1,温州市鹿城区某某商行,１．５\nL2,其他,2\n".encode("gbk"))
     with pytest.raises(SanchaError) as caught:
@@ -634,6 +642,8 @@ def test_all_defects_of_a_mapping_in_one_pass(tmp_path: Path, vocabulary: Vocabu
         ("a.money: m", "a.money: {column: m, unit: 万圆}", "unknown unit"),
         ("a.money: m", "a.money: {column: m, round: up}", "`round` must be `half up`"),
         ("a.text: t", "a.day: {column: t, format: yyyy-mm}", "does not name year, month and day"),
+        ("key: id", "key: id, order by: {column: t, type: text}", "`order by` is for rows"),
+        ("key: id", "key: id, quote: no", "`quote` must be one character"),
         ("facts:", "tim zone: x\nfacts:", "unknown key `tim zone`"),
         ("facts:", "time zone: Asia/Wenzhou\nfacts:", "unknown time zone"),
     ],

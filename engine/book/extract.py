@@ -162,12 +162,9 @@ class _Lines(io.RawIOBase):
         # The last line may go on, or be the first half of a `\r\n`.
         if data and lines and not lines[-1].endswith(b"\n"):
             self._rest = lines.pop()
-        for line in lines if self._skip else ():
-            self._skip, self.count = (
-                max(0, self._skip - 1),
-                self.count - (self._skip > 0 and line.strip(b"\r\n") != b""),
-            )
-        self.count += sum(1 for line in lines if line not in (b"\n", b"\r\n", b"\r"))
+        dropped = min(self._skip, len(lines))
+        self._skip -= dropped
+        self.count += sum(1 for line in lines[dropped:] if line.strip(b"\r\n"))
         return data
 
     def close(self) -> None:
@@ -189,7 +186,7 @@ def _stage_csv(
 
     def malformed(row: pa_csv.InvalidRow) -> str:
         reason = f"{row.actual_columns} fields where the header has {row.expected_columns}"
-        bad.append((row.number - 1, row.text, reason))
+        bad.append((row.number - 1 - source.skip, row.text, reason))
         return "skip"
 
     def reader(include: list[str] | None) -> tuple[pa_csv.CSVStreamingReader, _Lines]:
@@ -207,7 +204,7 @@ def _stage_csv(
             ),
             parse_options=pa_csv.ParseOptions(
                 delimiter=source.delimiter,
-                quote_char=source.quote,
+                quote_char=source.quote or False,
                 newlines_in_values=True,
                 invalid_row_handler=malformed,
             ),
@@ -220,9 +217,10 @@ def _stage_csv(
         header, _ = reader(None)
         names = list(header.schema.names)
         header.close()
-        unread = _check_columns(source, path, names, columns)
+        unread = _check_columns(source, path, [name.strip() for name in names], columns)
         bad.clear()
-        batches, lines = reader(list(columns))
+        written = {name.strip(): name for name in names}
+        batches, lines = reader([written[column] for column in columns])
         count = _write(connection, scratch, table, cells, _numbered(batches, cells, bad))
     except UnicodeDecodeError as error:
         raise _not_decoded(source, path) from error
@@ -240,7 +238,7 @@ def _stage_csv(
         reject(number, text, reason)
     rows = count + len(bad)
     wide = source.encoding.lower().startswith(("utf-16", "utf_16", "utf16", "utf-32", "utf_32", "utf32"))
-    if not source.line_breaks and not wide and lines.count != rows + 1:
+    if not source.line_breaks and source.quote and not wide and lines.count != rows + 1:
         raise _open_quote(source, path, lines.count, rows + 1)
     return Staged(source, path, table, cells, False, rows, unread)
 

@@ -106,11 +106,12 @@ class ImportResult:
         if not self.rejects:
             return "\n".join([*lines, "every value was read"])
         lines.append(
-            f"{self.values_rejected:,} values could not be read and are unknown; rejects.parquet holds:"
+            f"rejects.parquet holds {self.rows_rejected:,} rows that were not imported, and"
+            f" {self.values_rejected:,} values that could not be read and are unknown:"
         )
         for r in self.rejects[:_SHOWN]:
-            what = f"values of {r.fact}" if r.whole_rows is False else "rows"
-            lines.append(f"  {r.count:,} {what} of {r.source}: {r.reason}")
+            what = "rows" if r.whole_rows else f"values of {r.fact}"
+            lines.append(f"  {r.source}: {r.count:,} {what}: {r.reason}")
         if len(self.rejects) > _SHOWN:
             lines.append(f"  and {len(self.rejects) - _SHOWN} reasons more")
         return "\n".join(lines)
@@ -145,6 +146,10 @@ def import_extract(
                 where=out,
                 help="nothing was left behind",
             ) from error
+        except RuntimeError as error:
+            if str(error) == "Query interrupted":  # how DuckDB passes on Ctrl-C
+                raise KeyboardInterrupt from error
+            raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     return ImportResult(writer.book, counts, rejects, values)

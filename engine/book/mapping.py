@@ -112,7 +112,7 @@ class Source:
     skip: int = 0
     encoding: str = "utf-8"
     delimiter: str = ","
-    quote: str = '"'
+    quote: str = '"'  # empty: quotes have no meaning
     line_breaks: bool = False
     style: Style = Style()
     where: tuple[Condition, ...] = ()
@@ -406,6 +406,10 @@ class _Reader:
         facts = self.facts(top["facts"], sources, root) if "facts" in top else ()
         lists = self.lists(top.get("lists"), sources, self.vocabulary.lists, keyed=True)
         reference = self.lists(top.get("reference"), sources, self.vocabulary.reference, keyed=False)
+        for name, source in sources.items():
+            if source.order and (name == root or not source.key):
+                at = (*top["sources"], name, "order by")
+                self.wrong_key("`order by` is for rows that a key leads to a loan file", at)
         used = {root, *(c.source for c in facts), *(item.source for item in (*lists, *reference))}
         for name in sources:
             if name not in used:
@@ -439,9 +443,12 @@ class _Reader:
         marks = {
             word: self.text(found.get(word), usual) for word, usual in (("delimiter", ","), ("quote", '"'))
         }
+        if marks["quote"] == "none":
+            marks["quote"] = ""
         for word, mark in marks.items():
-            if len(mark) != 1:
-                self.wrong(f"`{word}` must be one character", found[word])
+            if len(mark) != 1 and (word, mark) != ("quote", ""):
+                help = "`quote: none` if quotes have no meaning" if word == "quote" else None
+                self.wrong(f"`{word}` must be one character", found[word], help)
         key = self.texts(found.get("key"))
         looked_up_by = self.texts(found["looked up by"]) if "looked up by" in found else None
         if looked_up_by is not None and len(looked_up_by) != len(key):
