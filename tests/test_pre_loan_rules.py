@@ -1,4 +1,4 @@
-"""The frame, the pre-loan and portfolio rules: outcomes covered, clean files, the calendar, the size table."""
+"""The frame, the pre-loan and the portfolio rules: outcomes, clean files, the calendar, the size table."""
 
 from __future__ import annotations
 
