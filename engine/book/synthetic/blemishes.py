@@ -121,15 +121,9 @@ def _whole(low: int, high: int, fact: str) -> Mar:
     return _set(fact, lambda cell, loans, files, s: s.between(low, high, len(files)))
 
 
-def _rows(cell: Cell, table: str, files: Ints) -> Ints:
-    mask = np.zeros(cell.size, dtype=bool)
-    mask[files] = True
-    return np.flatnonzero(mask[cell.lists[table].owner])
-
-
 def _one_each(cell: Cell, table: str, files: Ints) -> Ints:
     """The last item of each of the files in a list."""
-    rows = _rows(cell, table, files)
+    rows = cell.rows(table, files)
     owner = cell.lists[table].owner[rows]
     order = np.argsort(owner, kind="stable")
     last = np.append(owner[order][1:] != owner[order][:-1], True)
@@ -141,13 +135,13 @@ def _one_each(cell: Cell, table: str, files: Ints) -> Ints:
 
 
 def _one_came(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
-    rows = _rows(cell, "visits", files)
+    rows = cell.rows("visits", files)
     cell.lists["visits"]["staff"][rows, 1] = NA
 
 
 def _visit_after(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     visits = cell.lists["visits"]
-    rows = _rows(cell, "visits", files)
+    rows = cell.rows("visits", files)
     visits["date"][rows] = np.minimum(
         loans.report[visits.owner[rows]] + 1 + stream.below(2, len(rows)), cell.as_of
     )
@@ -161,7 +155,7 @@ def _visited_once(cell: Cell, loans: Loans) -> Mask:
 
 def _same_photos(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     visits = cell.lists["visits"]
-    rows = _rows(cell, "visits", files)
+    rows = cell.rows("visits", files)
     order = rows[np.argsort(visits.owner[rows], kind="stable")]
     pairs = order.reshape(-1, 2)
     visits["photos"][pairs[:, 1], 0] = visits["photos"][pairs[:, 0], 0]
@@ -169,14 +163,14 @@ def _same_photos(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
 
 def _late_consent(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     queries = cell.lists["queries"]
-    rows = _rows(cell, "queries", files)
+    rows = cell.rows("queries", files)
     rows = rows[queries["subject"][rows] == cell.code("queries.subject", "controller")]
     queries["consent_signed_on"][rows] = queries["queried_on"][rows] + stream.between(1, 5, len(rows))
 
 
 def _old_query(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     queries = cell.lists["queries"]
-    rows = _rows(cell, "queries", files)
+    rows = cell.rows("queries", files)
     old = loans.decided[queries.owner[rows]] - stream.between(34, 80, len(rows))
     queries["consent_signed_on"][rows] -= queries["queried_on"][rows] - old
     queries["queried_on"][rows] = old
@@ -185,7 +179,7 @@ def _old_query(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
 def _drop(table: str, field: str, value: str) -> Mar:
     def mar(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
         items = cell.lists[table]
-        rows = _rows(cell, table, files)
+        rows = cell.rows(table, files)
         gone = np.zeros(len(items), dtype=bool)
         gone[rows] = items[field][rows] == cell.code(f"{table}.{field}", value)
         items.keep(~gone)
@@ -195,7 +189,7 @@ def _drop(table: str, field: str, value: str) -> Mar:
 
 def _old_statements(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     documents = cell.lists["documents"]
-    rows = _rows(cell, "documents", files)
+    rows = cell.rows("documents", files)
     rows = rows[documents["type"][rows] == cell.code("documents.type", "financial_statement")]
     documents["dated"][rows] -= stream.between(185, 300, len(rows))
 
@@ -209,7 +203,7 @@ def _new_controller(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> No
 
 def _many_guarantees(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     guarantees = cell.lists["guarantees"]
-    rows = _rows(cell, "guarantees", files)
+    rows = cell.rows("guarantees", files)
     rows = rows[guarantees["kind"][rows] != cell.code("guarantees.kind", "guarantee_company")]
     guarantees["guaranteed_count"][rows] = stream.between(6, 9, len(rows))
 
@@ -223,7 +217,7 @@ def _guaranteed(cell: Cell, loans: Loans) -> Mask:
 
 def _lately_bought(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     collateral = cell.lists["collateral"]
-    rows = _rows(cell, "collateral", files)
+    rows = cell.rows("collateral", files)
     owner = collateral.owner[rows]
     collateral["acquired_on"][rows] = loans.received[owner] - stream.between(60, 170, len(rows))
     collateral["acquired_price"][rows] = np.maximum(
@@ -308,7 +302,7 @@ def _related_payee(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> Non
 
 def _own_drawdown(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     drawdowns = cell.lists["disbursements"]
-    rows = _rows(cell, "disbursements", files)
+    rows = cell.rows("disbursements", files)
     drawdowns["pay_mode"][rows] = cell.code("disbursements.pay_mode", "mixed")
 
 
@@ -317,7 +311,7 @@ def _own_drawdown(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None
 
 def _stale_value(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     collateral = cell.lists["collateral"]
-    collateral["revalued_on"][_rows(cell, "collateral", files)] = NA
+    collateral["revalued_on"][cell.rows("collateral", files)] = NA
 
 
 def _revaluable(cell: Cell, loans: Loans) -> Mask:
@@ -334,7 +328,7 @@ def _revaluable(cell: Cell, loans: Loans) -> Mask:
 def _missed_checks(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     """No check for longer than the interval allows: the latest ones, but for first checks, were not made."""
     inspections = cell.lists["inspections"]
-    rows = _rows(cell, "inspections", files)
+    rows = cell.rows("inspections", files)
     first = cell.code("inspections.type", "first")
     late = (inspections["type"][rows] != first) & (inspections["done_on"][rows] > cell.as_of - 190)
     gone = np.zeros(len(inspections), dtype=bool)
@@ -344,7 +338,7 @@ def _missed_checks(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> Non
 
 def _no_full_check(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     inspections = cell.lists["inspections"]
-    rows = _rows(cell, "inspections", files)
+    rows = cell.rows("inspections", files)
     full, routine = cell.codes("inspections.type", "full", "routine")
     rows = rows[inspections["type"][rows] == full]
     inspections["type"][rows] = routine
@@ -352,7 +346,7 @@ def _no_full_check(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> Non
 
 def _one_inspector(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     inspections = cell.lists["inspections"]
-    rows = _rows(cell, "inspections", files)
+    rows = cell.rows("inspections", files)
     first = inspections["type"][rows] == cell.code("inspections.type", "first")
     inspections["staff"][rows[first | stream.chance(40_000, len(rows))], 1] = NA
 

@@ -79,6 +79,12 @@ class Cell:
         """The values of a fact, to read and to change in place."""
         return self.facts[name].values
 
+    def rows(self, table: str, files: Ints) -> Ints:
+        """The places of the items that the files have in a list, in its order."""
+        mask = np.zeros(self.size, dtype=bool)
+        mask[files] = True
+        return np.flatnonzero(mask[self.lists[table].owner])
+
     def faulty(self) -> Mask:
         """The files that are part of a fault."""
         mask = np.zeros(self.size, dtype=bool)

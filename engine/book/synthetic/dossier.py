@@ -10,31 +10,27 @@ from sancha.engine.book.synthetic import bank as banks
 from sancha.engine.book.synthetic import industries, names
 from sancha.engine.book.synthetic.calendar import day, month_of, year_of
 from sancha.engine.book.synthetic.cell import DRAWDOWN_NUMBER, Cell, missing
-from sancha.engine.book.synthetic.columns import Template, Words, joined, words
-from sancha.engine.book.synthetic.draw import NA, Ints, Mask, round_to
+from sancha.engine.book.synthetic.columns import Template, Words, words
+from sancha.engine.book.synthetic.draw import NA, Ints, round_to
 from sancha.engine.book.synthetic.lending import (
     COMPANY,
-    FA,
     FEN,
     GRADES,
-    INDIVIDUAL,
     ISSUES,
     KINDS,
-    NEW,
     OTHER,
     PB,
     PC,
     PRODUCTS,
+    PURPOSES,
     RATE,
     RENEWAL,
     SECOND,
     SECURITIES,
     SOLE_TRADER,
-    UNSECURED,
     WC,
     Loans,
 )
-from sancha.engine.book.synthetic.lending import PURPOSES as _PURPOSES
 
 #: The day from which a video interview, and a remote investigation of a small loan, is allowed.
 VIDEO_FROM = day(dt.date(2024, 7, 1))
@@ -141,7 +137,7 @@ def _application(cell: Cell, loans: Loans) -> None:
     cell.put("application.amount", loans.applied * FEN)
     cell.put("application.term_months", loans.term)
     purpose = missing(n)
-    for code, table in enumerate(_PURPOSES):
+    for code, table in enumerate(PURPOSES):
         rows = loans.product == code
         values, weights = zip(*table, strict=True)
         purpose[rows] = cell.codes("application.purpose", *values)[stream.pick(weights, int(rows.sum()))]
@@ -242,6 +238,8 @@ def _figures(cell: Cell, loans: Loans) -> None:
         return values * stream.between(low * 10, high * 10, n) // 10 + stream.below(100, n)
 
     debt = round_to(revenue * stream.spread(((0, 3), (500, 16), (900, 32), (1000, 48)), n) // 100, 1_000)
+    # Who renews owes at least what is renewed.
+    debt = np.where(loans.issue == RENEWAL, debt + loans.amount, debt)
     service = round_to(debt * 17 // 100 + loans.amount * 7 // 100, 1_000)
     cover = stream.spread(((0, 126), (300, 160), (700, 230), (1000, 420)), n)
     cell.put("declared.revenue", own(revenue * FEN))
@@ -253,7 +251,7 @@ def _figures(cell: Cell, loans: Loans) -> None:
     cell.put("third_party.vat_sales", own(near(revenue, 90, 108)))
     cell.put("third_party.tax_filed_revenue", own(near(revenue, 89, 107)))
     cell.put("third_party.bank_inflow", own(near(revenue, 82, 122)))
-    per_wan: Ints = industries.KWH[loans.industry] * stream.between(70, 130, n) // 100 + 1
+    per_wan = industries.KWH[loans.industry] * stream.between(70, 130, n) // 100 + 1
     power: Ints = revenue // 10_000 * per_wan * 100 + stream.below(100, n)
     before: Ints = power * 100 // (100 + np.maximum(growth[b], -4) + stream.between(-11, 11, n))
     cell.put("third_party.electricity_kwh", own(power * (RATE // 100)))
@@ -348,19 +346,3 @@ def young_with_care(cell: Cell, loans: Loans) -> None:
     founded = young & stream.chance(50_000, n)
     cell.get("borrower.established_on")[founded] = since[founded]
     cell.get("investigation.enhanced")[young] = 1
-
-
-__all__ = [
-    "DEPTS",
-    "FA",
-    "INDIVIDUAL",
-    "NEW",
-    "REMOTE_LIMIT",
-    "SINGLE_LIMIT",
-    "UNSECURED",
-    "VIDEO_FROM",
-    "Mask",
-    "fill",
-    "joined",
-    "young_with_care",
-]

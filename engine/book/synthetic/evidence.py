@@ -35,6 +35,8 @@ KINDS = (
 )  # fmt: skip
 CAPS: Ints = np.array([70, 50, 40, 50, 90, 90, 30, 35, 70, 50, 30])
 PROPERTY = 4  # the kinds before this place are land and buildings
+#: What a piece of each kind is worth at least, in yuan.
+LEAST: Ints = 10_000 * np.array([60, 50, 200, 120, 0, 0, 0, 5, 0, 0, 0])
 _BY_SECURITY = {
     REAL_ESTATE: (50, 24, 20, 6, 0, 0, 0, 0, 0, 0, 0),
     DEPOSIT: (0, 0, 0, 0, 60, 40, 0, 0, 0, 0, 0),
@@ -52,6 +54,7 @@ _CONDITIONS = words(
     ]
 )
 _WITNESSES = words(["财务负责人", "生产负责人", "仓库主管", "店长"])
+_SHOPS = pa.array(["汽车销售", "家居装饰", "家电", "教育培训", "旅游服务", "口腔医疗"])
 # Net assets of the six guarantee companies that the bank works with, in yuan.
 _INSURERS = 1_000_000 * np.array([310, 380, 450, 520, 640, 900])
 
@@ -201,7 +204,7 @@ def _collateral(cell: Cell, loans: Loans) -> None:
     liens = round_to(np.maximum(liens, 1), 10_000) * (liens > 0)
     used = stream.spread(((0, 40), (200, 62), (500, 80), (800, 93), (1000, 99)), size)
     value: Ints = -(-(secured + liens) * 10_000 // (CAPS[kind] * used))
-    value = -(-value // 10_000) * 10_000
+    value = np.maximum(-(-value // 10_000) * 10_000, LEAST[kind])
     appraised = round_to(value * stream.between(100, 112, size) // 100, 10_000)
     appraised = np.maximum(appraised, value)
     acquired = loans.received[owner] - stream.spread(
@@ -365,7 +368,11 @@ def _conditions(cell: Cell, loans: Loans) -> None:
         (property_, np.full(n, 0), loans.registered),
         (property_ & stream.chance(60_000, n), np.full(n, 1), loans.registered),
         (guaranteed, np.full(n, 2), loans.signed),
-        (stream.chance(70_000, n), general, np.maximum(loans.signed, loans.registered - stream.below(3, n))),
+        (
+            (loans.product != PC) & stream.chance(70_000, n),
+            general,
+            np.maximum(loans.signed, loans.registered - stream.below(3, n)),
+        ),
     ]
     owner = np.concatenate([np.flatnonzero(who) for who, _, _ in parts])
     cell.lists["conditions"] = Items(
@@ -436,9 +443,9 @@ def _payments(cell: Cell, loans: Loans) -> None:
     within = _number_within(file)
     word = stream.hashes(size)
     trade = stream.pick([i.firm for i in industries.INDUSTRIES], size)
-    payee = names.firms(
-        word + within * 101, industries.TRADES.take(pa.array(trade)), "有限公司", within + file
-    )
+    trade = np.where(consumer, len(industries.TRADES) + stream.below(len(_SHOPS), size), trade)
+    lines = pa.concat_arrays([industries.TRADES, _SHOPS]).take(pa.array(trade))
+    payee = names.firms(word + within * 101, lines, "有限公司", within + file)
     owners = names.people_of(within + file % 7, word // 3)
     contract = cell.first + loans.number[file]
     delay = np.where(alone, stream.below(4, size), 0)
@@ -595,6 +602,3 @@ def _transactions(cell: Cell, loans: Loans) -> None:
             "cleared_on": Column(missing(len(owner))),
         },
     )
-
-
-__all__ = ["CAPS", "KINDS", "PB", "PROPERTY", "gather", "photos"]

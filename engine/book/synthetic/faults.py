@@ -99,13 +99,6 @@ def _nothing(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     """No trace beyond the kind of loan."""
 
 
-def _rows(cell: Cell, table: str, files: Ints) -> Ints:
-    """The items of the files in a list, as places."""
-    mask = np.zeros(cell.size, dtype=bool)
-    mask[files] = True
-    return np.flatnonzero(mask[cell.lists[table].owner])
-
-
 def _first_rows(cell: Cell, table: str, files: Ints) -> Ints:
     """The first item of each of the files, in the order of the files; each must have one."""
     owner = cell.lists[table].owner
@@ -241,7 +234,7 @@ def _plant_authority(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> N
 
 
 def _plant_registration(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
-    rows = _rows(cell, "collateral", files)
+    rows = cell.rows("collateral", files)
     collateral = cell.lists["collateral"]
     collateral["registered_on"][rows] = loans.disbursed[collateral.owner[rows]] + 9
 
@@ -256,15 +249,15 @@ def _shape_split(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
 
 def _plant_split(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     payments, transactions = cell.lists["payments"], cell.lists["transactions"]
-    rows = _rows(cell, "payments", files)
-    flows = _rows(cell, "transactions", files)
+    rows = cell.rows("payments", files)
+    flows = cell.rows("transactions", files)
     flows = flows[transactions["hop"][flows] == 1]
     second = rows[1::2]
     payments["payee_owner"][second] = payments["payee_owner"][rows[::2]]
     payments["date"][second] += 2
     transactions["date"][flows[1::2]] += 2
     payments["mode"][rows] = cell.code("payments.mode", "self")
-    drawdowns = _rows(cell, "disbursements", files)
+    drawdowns = cell.rows("disbursements", files)
     cell.lists["disbursements"]["pay_mode"][drawdowns] = cell.code("disbursements.pay_mode", "self")
 
 
@@ -312,7 +305,7 @@ def _plant_securities(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> 
 def _plant_late_check(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     inspections, visits = cell.lists["inspections"], cell.lists["visits"]
     first = cell.code("inspections.type", "first")
-    rows = _rows(cell, "inspections", files)
+    rows = cell.rows("inspections", files)
     rows = rows[inspections["type"][rows] == first]
     owner = inspections.owner[rows]
     inspections["done_on"][rows] = loans.disbursed[owner] + 15 + 41
@@ -328,7 +321,7 @@ def _shape_long(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
 
 def _plant_clones(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     inspections = cell.lists["inspections"]
-    rows = _rows(cell, "inspections", files)
+    rows = cell.rows("inspections", files)
     rows = rows[inspections["type"][rows] == cell.code("inspections.type", "routine")]
     place = np.arange(len(rows)) - np.searchsorted(inspections.owner[rows], inspections.owner[rows])
     rows = rows[(place == 1) | (place == 2)]
@@ -386,7 +379,7 @@ def _shape_general(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> Non
 
 def _plant_general(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     guarantees = cell.lists["guarantees"]
-    rows = _rows(cell, "guarantees", files)
+    rows = cell.rows("guarantees", files)
     guarantees["type"][rows] = cell.code("guarantees.type", "general")
     guarantees["period_end"][rows] = add_months(loans.maturity[guarantees.owner[rows]], 6)
 
@@ -401,12 +394,12 @@ def _shape_no_resolution(cell: Cell, loans: Loans, files: Ints, stream: Stream) 
 
 def _plant_no_resolution(cell: Cell, loans: Loans, files: Ints, stream: Stream) -> None:
     guarantees = cell.lists["guarantees"]
-    rows = _rows(cell, "guarantees", files)
+    rows = cell.rows("guarantees", files)
     rows = rows[guarantees["kind"][rows] == cell.code("guarantees.kind", "company")]
     guarantees["resolution_on"][rows] = NA
     documents = cell.lists["documents"]
     drop = np.zeros(len(documents), dtype=bool)
-    papers = _rows(cell, "documents", files)
+    papers = cell.rows("documents", files)
     drop[papers] = documents["type"][papers] == cell.code("documents.type", "resolution")
     documents.keep(~drop)
 

@@ -122,9 +122,9 @@ class Loans:
     original: Ints  # the maturity before any extension
     extension: Ints  # months
     number: Ints  # place in the order of the book, from 0
-    ended: Ints  # the day of the last repayment, or of the book while money is owed
+    ended: Ints  # the day of the last repayment or of the write-off, or of the book while money is owed
     missed: Ints  # the first due day that was not paid
-    live: Mask  # money is owed on the day of the book
+    live: Mask  # the book has a balance
     written_off: Mask
     level: Ints
     # The guarantor among the borrowers of the cell, or -1; and the facts of each borrower as a guarantor.
@@ -274,11 +274,9 @@ def settle(cell: Cell, loans: Loans) -> None:
     stream = cell.stream("settle")
     n = cell.size
     free = ~cell.faulty()
-    too_big = np.select(
-        [loans.security == UNSECURED, loans.security == GUARANTEE],
-        [loans.amount > np.where(loans.kind == COMPANY, 3_000_000, 1_000_000), loans.amount > 8_000_000],
-        False,
-    )
+    unsecured_top = np.array([3_000_000, 1_000_000, 0, 300_000])[loans.product]
+    too_big = (loans.security == UNSECURED) & (loans.amount > unsecured_top)
+    too_big |= (loans.security == GUARANTEE) & (loans.amount > 8_000_000)
     loans.security[too_big & free] = REAL_ESTATE
     loans.related &= free | (loans.security == UNSECURED)
     loans.security[loans.related & free & (loans.security == UNSECURED)] = REAL_ESTATE
@@ -297,7 +295,8 @@ def timeline(cell: Cell, loans: Loans) -> None:
     n = cell.size
     calendar = cell.calendar
     to_visit = stream.between(1, 5, n)
-    to_second = np.where(stream.chance(45_000, n), stream.between(1, 3, n), 0)
+    again = stream.chance(45_000, n) & (loans.product != PC)
+    to_second = np.where(again, stream.between(1, 3, n), 0)
     to_report = stream.between(1, 3, n)
     to_review = stream.between(0, 1, n)
     reviewing = np.array([0, 0, 1, 1, 2])[stream.below(5, n)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from sancha.engine.book.synthetic import bank as banks
 from sancha.engine.book.synthetic.calendar import add_months, day_of_month, month_of, months_between, year_of
-from sancha.engine.book.synthetic.cell import DRAWDOWN_NUMBER, Cell, missing
+from sancha.engine.book.synthetic.cell import DRAWDOWN_NUMBER, Cell
 from sancha.engine.book.synthetic.columns import Column, Hashes, Items, words
-from sancha.engine.book.synthetic.draw import NA, Ints, Mask, ranges, round_to
+from sancha.engine.book.synthetic.draw import NA, Ints, ranges, round_to
 from sancha.engine.book.synthetic.evidence import photos
 from sancha.engine.book.synthetic.lending import FA, FEN, PB, PC, RATE, RENEWAL, UNSECURED, Loans, circles
 
@@ -64,7 +64,8 @@ def state(cell: Cell, loans: Loans) -> None:
     owing = (loans.dpd > 0) | (loans.maturity > as_of)
     loans.live = owing & ~loans.written_off
     loans.missed = np.where(loans.dpd > 0, as_of - loans.dpd, NA)
-    loans.ended = np.where(owing, as_of, loans.maturity)
+    written_off_on = np.minimum(as_of - loans.dpd + 91 + stream.between(200, 340, n), as_of - 8)
+    loans.ended = np.where(loans.written_off, written_off_on, np.where(owing, as_of, loans.maturity))
 
 
 def serve(cell: Cell, loans: Loans) -> None:
@@ -177,7 +178,7 @@ def _disposal(cell: Cell, loans: Loans) -> None:
     plan = np.where(bad & (plan <= as_of), plan, NA)
     route = cell.codes("npl.route", "collection", "restructuring", "transfer", "write_off")
     chosen = np.where(loans.written_off, 3, stream.pick((64, 21, 15), n))
-    off = np.where(loans.written_off, np.minimum(entered + stream.between(200, 340, n), as_of - 8), NA)
+    off = np.where(loans.written_off, loans.ended, NA)
     cell.put("npl.entered_on", entered)
     cell.put("npl.plan_on", plan)
     cell.put("npl.route", np.where(plan != NA, route[chosen], NA))
@@ -324,6 +325,3 @@ def _network(cell: Cell, loans: Loans) -> None:
     cell.put(
         "network.circle_overdue_members", np.where(size > 1, in_arrears[label] - overdue[loans.borrower], 0)
     )
-
-
-__all__ = ["BEYOND", "NORMAL", "SPECIAL", "TIERS", "Mask", "missing", "serve", "state"]
