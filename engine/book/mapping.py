@@ -621,8 +621,8 @@ class _Reader:
             fields = []
             for label, spot in self.entries(found["fields"], f"the fields of `{name}`").items():
                 if label not in known.fields:
-                    help = did_you_mean(label, known.fields)
-                    self.wrong_key(f"the list `{name}` has no field `{label}`", spot, help, code=CODE)
+                    near = did_you_mean(label, known.fields)
+                    self.wrong_key(f"the list `{name}` has no field `{label}`", spot, near, code=CODE)
                     continue
                 keys = self.short(spot, f"the field `{name}.{label}`", _FIELD_KEYS)
                 kind = known.fields[label].type
