@@ -45,8 +45,9 @@ def vocabulary() -> Vocabulary:
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory: pytest.TempPathFactory, vocabulary: Vocabulary) -> Book:
-    synthesize(SIZE, 20, tmp_path_factory.mktemp("synth") / "book", vocabulary)
-    return open_book(tmp_path_factory.getbasetemp() / "synth0" / "book", vocabulary, verify=True)
+    folder = tmp_path_factory.mktemp("synth") / "book"
+    synthesize(SIZE, 20, folder, vocabulary)
+    return open_book(folder, vocabulary, verify=True)
 
 
 @pytest.fixture

@@ -51,8 +51,6 @@ class Bank:
     delegations: dict[str, Column]
     ids: Words
     joined_on: Ints
-    dept: Words
-    depts: Ints
     managers: Ints
     managers_count: Ints
     newcomers: Ints
@@ -60,7 +58,6 @@ class Bank:
     reviewers: Ints
     checkers: Ints
     postloan: Ints
-    workout: Ints
     approvers: Ints
     approvers_count: Ints
     late: Ints
@@ -142,15 +139,11 @@ def found(seed: int, loans: int, as_of: dt.date, vocabulary: Vocabulary) -> Bank
     padded = np.zeros((len(BRANCHES), max(map(len, managers))), dtype=np.int64)
     for branch, crew_of in enumerate(managers):
         padded[branch, : len(crew_of)] = crew_of
-    dept = words(list(dict.fromkeys(people.depts)))
-    names_of_depts = dept.values.to_pylist()
     return Bank(
         staff=people.columns(),
         delegations=_delegations(grants, late, people.ids()),
         ids=people.ids(),
         joined_on=np.array(people.joined),
-        dept=dept,
-        depts=np.array([names_of_depts.index(d) for d in people.depts]),
         managers=padded,
         managers_count=np.array(list(map(len, managers))),
         newcomers=np.array(newcomers),
@@ -158,7 +151,6 @@ def found(seed: int, loans: int, as_of: dt.date, vocabulary: Vocabulary) -> Bank
         reviewers=np.array(central["reviewer"]),
         checkers=np.array(central["disb_checker"]),
         postloan=np.array(postloan),
-        workout=np.array(central["workout"]),
         approvers=approvers,
         approvers_count=approvers_count,
         late=np.array(late),

@@ -252,8 +252,9 @@ def _figures(cell: Cell, loans: Loans) -> None:
     cell.put("third_party.tax_filed_revenue", own(near(revenue, 89, 107)))
     cell.put("third_party.bank_inflow", own(near(revenue, 82, 122)))
     per_wan = industries.KWH[loans.industry] * stream.between(70, 130, n) // 100 + 1
-    power: Ints = revenue // 10_000 * per_wan * 100 + stream.below(100, n)
-    before: Ints = power * 100 // (100 + np.maximum(growth[b], -4) + stream.between(-11, 11, n))
+    power: Ints = (revenue // 10_000 * per_wan * 100 + stream.below(100, n)).astype(np.int64)
+    change = np.maximum(growth[b], -4) + stream.between(-11, 11, n)
+    before: Ints = power * 100 // (100 + change)
     cell.put("third_party.electricity_kwh", own(power * (RATE // 100)))
     cell.put("third_party.electricity_kwh_prior", own(before * (RATE // 100)))
     heads = (employees[b] * stream.between(60, 100, n) + 99) // 100

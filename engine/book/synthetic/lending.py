@@ -181,11 +181,9 @@ def borrowers(cell: Cell) -> Loans:
     ]
     term = np.where(chained, short, term)
     renewed = (position > 0) & stream.chance(55_000, n)
-    for place in range(1, 4):
-        rows = np.flatnonzero(position == place)
-        if place == 3:
-            third = renewed[rows - 1] & renewed[rows - 2]
-            renewed[rows[third]] = False
+    # Two renewals are the most that policy allows; the third is a fault.
+    fourth = np.flatnonzero(position == 3)
+    renewed[fourth[renewed[fourth - 1] & renewed[fourth - 2]]] = False
     rollovers = np.zeros(n, dtype=np.int64)
     for place in range(1, 4):
         rows = np.flatnonzero((position == place) & renewed)
@@ -224,7 +222,7 @@ def borrowers(cell: Cell) -> Loans:
         rollovers=rollovers,
         group=_groups(cell, count)[borrower],
         manager=np.where(newcomer, _newcomer(cell, branch_of[borrower], manager), manager),
-        related=stream.chance(500, n),
+        related=stream.chance(500, count)[borrower],
         single=np.zeros(n, dtype=bool),
         remote=np.zeros(n, dtype=bool),
         live=np.zeros(n, dtype=bool),
