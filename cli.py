@@ -47,13 +47,21 @@ def main() -> None:
     except SanchaError as error:
         fail(error)
     except KeyboardInterrupt:
-        err.print("interrupted; nothing was left half-written", highlight=False)
-        sys.exit(130)
+        interrupted()
+    except RuntimeError as error:
+        if "interrupted" not in str(error).lower():  # what DuckDB makes of an interruption
+            raise
+        interrupted()
     except OSError as error:
         if error.errno == errno.EPIPE:
             sys.exit(0)
         help = "free some space and run it again; nothing was left half-written" if error.errno == errno.ENOSPC else None
         fail(SanchaError((error.strerror or str(error)).lower(), where=error.filename, help=help))
+
+
+def interrupted() -> None:
+    err.print("interrupted; nothing was left half-written", highlight=False)
+    sys.exit(130)
 
 
 def fail(error: SanchaError) -> None:
@@ -186,10 +194,10 @@ def import_(
 ) -> None:
     """Import an extract onto a vocabulary. What cannot be read is rejected, counted and kept."""
     from sancha.engine.book.intake import import_extract
+    from sancha.engine.book.mapping import mapped_vocabulary
     from sancha.engine.policy.vocabulary import load_vocabulary
 
-    beside = mapping.parent / "vocabulary.yaml"
-    path = vocabulary or (beside if beside.is_file() else DEMONSTRATION_PACK / "vocabulary.yaml")
+    path = vocabulary or mapped_vocabulary(mapping) or DEMONSTRATION_PACK / "vocabulary.yaml"
     with progress("import") as step:
         result = import_extract(source, mapping, load_vocabulary(path), folder, progress=step)
     out.print(result.text(), highlight=False, markup=False, soft_wrap=True)

@@ -363,12 +363,12 @@ class _Lowering:
         valid: list[tuple[c.Core, c.Core]] = []
         for w in waivers:
             scope = c.Is(t.BOOLEAN, self.at(w.scope, clock, inline=False), True)
-            entitled = rule.waivable_by is not None and w.level >= rule.waivable_by
             begun, over = compare(">=", clock.force, _day(w.valid_from)), compare(">", clock.force, _day(w.valid_until))
-            if not entitled:
-                flaws.append((scope, _text(f"waiver {w.id} beyond authority")))
-                continue
-            valid.append((c.conj(scope, begun, c.negate(over)), _text(f"waiver {w.id}")))
+            on_the_day = c.conj(scope, begun, c.negate(over))
+            if rule.waivable_by is not None and w.level >= rule.waivable_by:
+                valid.append((on_the_day, _text(f"waiver {w.id}")))
+            else:
+                flaws.append((on_the_day, _text(f"waiver {w.id} beyond authority")))
             flaws.append((c.conj(scope, over), _text(f"waiver {w.id} expired {w.valid_until}")))
             flaws.append((c.conj(scope, c.negate(begun)), _text(f"waiver {w.id} not in force before {w.valid_from}")))
         if valid:

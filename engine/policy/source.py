@@ -132,7 +132,7 @@ def _build(document: Document, node: yaml.Node, path: Key, depth: int) -> Any:
         raise PackError([Diagnostic("E0301", f"nested more than {MAX_DEPTH} deep", document.place(path[:-1]))])
     document.nodes[path] = node
     if isinstance(node, yaml.ScalarNode):
-        if node.style is None and node.value in ("", "null", "~"):
+        if not node.style and node.value in ("", "null", "~"):
             return None
         return node.value
     if isinstance(node, yaml.SequenceNode):
