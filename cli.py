@@ -172,6 +172,7 @@ def synth(
     folder: Annotated[Path, typer.Option("--out", help="Folder of the book.")],
     loans: Annotated[int, typer.Option(min=1, help="Number of loan files.")] = 10_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    as_of: Annotated[datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the book.")] = datetime(2024, 12, 31),
 ) -> None:
     """Make a synthetic book with seeded faults."""
     from sancha.engine.book.synthesize import synthesize
@@ -179,7 +180,7 @@ def synth(
 
     vocabulary = load_vocabulary(DEMONSTRATION_PACK / "vocabulary.yaml")
     with progress("synthetic book", loans) as step:
-        book = synthesize(loans, seed, folder, vocabulary, progress=step)
+        book = synthesize(loans, seed, folder, vocabulary, as_of=as_of.date(), progress=step)
     out.print(f"{folder}: {book.loans} loan files as of {book.as_of}; seeded faults in faults.json", highlight=False)
 
 
