@@ -170,9 +170,9 @@ def feel(
 @app.command()
 def synth(
     folder: Annotated[Path, typer.Option("--out", help="Folder of the book.")],
-    loans: Annotated[int, typer.Option(min=1, help="Number of loan files.")] = 10_000,
+    loans: Annotated[int, typer.Option(min=200, max=9_000_000, help="Number of loan files.")] = 10_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
-    as_of: Annotated[datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the book.")] = datetime(2024, 12, 31),
+    as_of: Annotated[datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the book.", show_default="2024-12-31")] = datetime(2024, 12, 31),
 ) -> None:
     """Make a synthetic book with seeded faults."""
     from sancha.engine.book.synthesize import synthesize
