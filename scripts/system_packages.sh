@@ -12,7 +12,7 @@ need() { # package, then a test that succeeds where it is there
   "$@" >/dev/null 2>&1 || missing="$missing $package"
 }
 
-library() { ldconfig -p 2>/dev/null | grep -q "$1" || ls /usr/lib/*/"$1"* /usr/lib/"$1"*; }
+library() { PATH=$PATH:/sbin:/usr/sbin ldconfig -p | grep -q "$1" || [ -n "$(find /usr/lib /usr/local/lib -name "$1*" -print -quit)" ]; }
 font() { command -v fc-list && [ -n "$(fc-list :lang=zh-cn family)" ]; }
 headers() { "$python" -c 'import os, sysconfig; open(os.path.join(sysconfig.get_paths()["include"], "Python.h"))'; }
 venv() { "$python" -c 'import venv, ensurepip'; }
