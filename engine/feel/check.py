@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 
 from sancha.engine.diagnostics import did_you_mean
 from sancha.engine.feel import core as c
@@ -154,7 +155,9 @@ class Checker:
 
     def defect(self, code: str, message: str, node: s.Node | s.Span, help: str | None = None) -> c.Core:
         span = node.span if isinstance(node, s.Node) else node
-        self.defects.append(Defect(code, message, span, help))
+        found = Defect(code, message, span, help)
+        if found not in self.defects:  # both ends of a range may be wrong in the same way
+            self.defects.append(found)
         return _BAD
 
     # -- kinds of expression ------------------------------------------------------------------------------
@@ -383,7 +386,7 @@ class Checker:
         if isinstance(node.operand, s.Literal) and not isinstance(node.operand.value, bool | str | None):
             literal = self.on_literal(node.operand)
             if isinstance(literal, c.Const) and literal.type.name == "numeral":
-                return c.Const(literal.type, -literal.value)  # type: ignore[operator]
+                return c.Const(literal.type, _negative(literal.value))
         return self.apply("negate", (self.scalar(node.operand),), node, "-")
 
     def on_binary(self, node: s.Binary) -> _Meaning:
@@ -406,7 +409,7 @@ class Checker:
         meaning = self.meaning(node)
         if isinstance(meaning, c.Core):
             core: c.Core = c.Is(t.BOOLEAN, meaning, None)
-        elif isinstance(meaning, _List) and isinstance(meaning.comp.source, c.ListFact) and meaning.comp.where is None:
+        elif isinstance(meaning, _List) and _whole(meaning.comp) and isinstance(meaning.comp.source, c.ListFact):
             core = c.ListMissing(t.BOOLEAN, meaning.comp.source.name)
         else:
             help = "ask for the items instead: `count(…) = 0`, or `some … in … satisfies …`"
@@ -598,8 +601,8 @@ class Checker:
         if not t.is_numeric(comp.item.type) and comp.item.type.name not in allowed:
             return self.defect("E0204", f"`{name}` does not take {_a(comp.item.type)}", node)
         type_ = comp.item.type
-        if name == "mean" and type_.name == "integer":
-            type_ = t.NUMBER
+        if name == "mean" and type_.name in ("integer", "numeral"):
+            type_ = t.NUMBER if type_.name == "integer" else t.NUMERAL  # no whole number, even of whole numbers
         return c.Agg(type_, name, comp)
 
     def table_call(self, node: s.Call, table: Callable_) -> _Meaning:
@@ -629,6 +632,15 @@ def _dotted(node: s.Node) -> str | None:
     if isinstance(node, s.Path) and (base := _dotted(node.base)) is not None:
         return f"{base}.{node.name}"
     return None
+
+
+def _whole(comp: c.Comp) -> bool:
+    return comp.where is None and comp.item is None
+
+
+def _negative(value: c.Value) -> c.Value:
+    """A written number with a minus sign, all its digits kept."""
+    return value.copy_negate() if isinstance(value, Decimal) else -value  # type: ignore[operator]
 
 
 def _asks(node: s.Node) -> bool:

@@ -13,8 +13,8 @@ from sancha.engine.feel.types import Type
 def as_text(value: Any, type_: Type) -> str | None:
     """A value of the type as text, None for missing.
 
-    Money has two places; rates and numbers have no trailing zeros and no exponent; days read `P15D`; a date-time
-    shows microseconds only where it has some; a list joins its items with `, `.
+    Money has two places; rates and numbers have no trailing zeros and no exponent; days read `P15D`, months `P2M`; a
+    date-time shows microseconds only where it has some; a list joins its items with `, `.
     """
     if value is None:
         return None
@@ -24,11 +24,14 @@ def as_text(value: Any, type_: Type) -> str | None:
         case "money":
             # Zero has no sign: half of nothing owed is not `-0.00`.
             value = Decimal(value) or Decimal(0)
-            return f"{value:.2f}" if value == round(value, 2) else _plain(value)
+            text = _plain(value)
+            return f"{value:.2f}" if len(text.partition(".")[2]) <= 2 else text
         case "integer" | "rate" | "number" | "numeral":
             return _plain(value)
         case "days":
             return f"-P{-value}D" if value < 0 else f"P{value}D"
+        case "months":
+            return f"-P{-value}M" if value < 0 else f"P{value}M"
         case "date":
             assert isinstance(value, date)
             return value.isoformat()

@@ -37,6 +37,8 @@ SQL_LIMIT = 10**38
 #: See `Ratio` above.
 DISTINCT_LIMIT = 10**33
 BIGINT_MAX = 2**63 - 1
+#: The types whose values are whole numbers.
+WHOLE = ("integer", "days", "months")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,8 @@ class Numbers:
         cells = [a.cell for a in args]
         if type == "HUGEINT":
             cells = [self.huge(c) for c in cells]
-        elif all(a.constant is not None or a.cell.type == "INTEGER" for a in args):
+        elif all(a.constant is not None and a.cell.type == "BIGINT" for a in args):
+            # SQL would take small constants for INTEGER.
             cells[0] = self.relations.plain("CAST({0} AS BIGINT)", [cells[0]], "BIGINT")
         cell = self.relations.plain(template, cells, type, nullable)
         if type == "BIGINT" and any(c.type == "HUGEINT" for c in cells):
@@ -306,7 +309,7 @@ class Numbers:
 
     def unrounded(self, row: Operator, low: int, high: int) -> bool:
         """Whether the row gives a result within these bounds without rounding; whole numbers it never rounds."""
-        limit = SQL_LIMIT if row.result.name in ("integer", "days") else ROW_LIMIT
+        limit = SQL_LIMIT if row.result.name in WHOLE else ROW_LIMIT
         return max(abs(low), abs(high)) < limit
 
     # -- comparison ---------------------------------------------------------------------------------------
@@ -569,7 +572,7 @@ class Numbers:
                 types.append(arg.cell.type)
             else:
                 cells.append(self.digits(arg).cell)
-                readers.append(int if param.name in ("integer", "days", "months") else Decimal)
+                readers.append(_whole if param.name in WHOLE else Decimal)
                 types.append("VARCHAR")
         result = _RESULTS.get(row.result.name, "VARCHAR")
         numeric = row.result.name in _NUMERIC
@@ -594,13 +597,10 @@ class Numbers:
 
     def text(self, value: Value, type: Type) -> Cell:
         """The text of evidence, by `as_text`, of a decimal in text."""
+        read = _whole if type.name in WHOLE else Decimal
+        reason = "the text of a quotient"
         made = self.function(
-            ("text", type.name),
-            lambda v: as_text(v, type),
-            [Decimal],
-            ["VARCHAR"],
-            "VARCHAR",
-            "the text of a quotient",
+            ("text", type.name), lambda v: as_text(v, type), [read], ["VARCHAR"], "VARCHAR", reason
         )
         return self.relations.plain(f"{made.name}({{0}})", [self.digits(value).cell], "VARCHAR")
 
@@ -635,7 +635,7 @@ _MODES = {
     "round up": "up",
     "round down": "down",
 }
-_NUMERIC = {"number", "money", "rate", "integer", "days", "numeral"}
+_NUMERIC = {"number", "money", "rate", "numeral", *WHOLE}
 _RESULTS = {"boolean": "BOOLEAN", "date": "DATE", "text": "VARCHAR"}
 _ARROW = {"BOOLEAN": pa.bool_(), "DATE": pa.date32(), "VARCHAR": pa.string()}
 
@@ -697,6 +697,10 @@ def row_function(row: Operator, names: Mapping[str, Any]) -> Callable[..., Any]:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _whole(text: str) -> int | Decimal:
+    return int(text) if text.lstrip("-").isdigit() else Decimal(text)
 
 
 def _decimals(values: Sequence[str]) -> list[Decimal]:

@@ -23,7 +23,7 @@ from sancha.engine.policy.calendar import Calendar
 from sancha.engine.policy.plan import Evidence, ListEvidence, ScalarEvidence
 from sancha.engine.policy.tables import Row, Table, input_name
 from sancha.engine.policy.vocabulary import ListDef, Vocabulary
-from sancha.engine.run.exact import Digits, Exact, Missing, Numbers, Plain, Ratio, Value
+from sancha.engine.run.exact import WHOLE, Digits, Exact, Missing, Numbers, Plain, Ratio, Value
 from sancha.engine.run.relations import (
     ORDER,
     Cell,
@@ -39,7 +39,6 @@ from sancha.engine.run.runtime import LOWER, UPPER
 
 #: Places, and the largest whole number of that scale, by type.
 DECIMALS = {"money": (2, 10**18 - 1), "rate": (8, 10**18 - 1), "number": (8, 10**30 - 1)}
-_WHOLE = ("integer", "days", "months")
 _BIGINT = 2**63 - 1
 #: Lists within items have no recorded bound; this is beyond what a file holds.
 _MANY = 2**31
@@ -82,7 +81,7 @@ def storage(type: Type, bounds: ColumnBounds) -> tuple[str, int]:
     if type.name in DECIMALS:
         low, high = limits(type, bounds)
         return ("BIGINT" if max(-low, high) <= _BIGINT else "HUGEINT"), DECIMALS[type.name][0]
-    if type.name in _WHOLE:
+    if type.name in WHOLE:
         return "BIGINT", 0
     return {"boolean": "BOOLEAN", "date": "DATE", "date-time": "TIMESTAMP"}.get(type.name, "VARCHAR"), 0
 
@@ -310,7 +309,7 @@ class Compiler:
     def raw(self, scope: Scope, column: str, type: Type, bounds: ColumnBounds) -> Value:
         sql_type, scale = storage(type, bounds)
         cell = self.relations.raw(scope, column, sql_type, bounds.nullable)
-        if type.name in DECIMALS or type.name in _WHOLE:
+        if type.name in DECIMALS or type.name in WHOLE:
             return Exact(cell, scale, *limits(type, bounds))
         return Plain(cell, type)
 
@@ -388,7 +387,7 @@ class Compiler:
         kind = row.params[0].name
         if row.name in ("=", "!=", "<", "<=", ">", ">=") and kind in ("number", "money", "days", "months"):
             return self.numbers.compare(row, args[0], args[1])
-        if row.result.name in ("number", "money", "integer", "days") and not any(
+        if row.result.name in ("number", "money", *WHOLE) and not any(
             isinstance(a, Plain) for a in args
         ):
             return self.arithmetic(row, args)
@@ -425,7 +424,7 @@ class Compiler:
             return Plain(self.letters(row, cells[0]), row.result)
         type = _SQL_TYPES.get(row.result.name, "BIGINT")
         nullable = True if row.partial or row.name in _MAY_FAIL else None
-        whole = row.result.name in ("integer", "days")
+        whole = row.result.name in WHOLE
         template = f"CAST({row.sql} AS BIGINT)" if whole else row.sql
         cell = self.relations.plain(template, cells, type, nullable)
         if whole:
@@ -565,7 +564,7 @@ class Compiler:
                 if self.anchor(right, env, own).depth == 0:
                     continue
                 value = self.value(right, env)
-                whole = isinstance(value, Exact) and value.scale == 0 and left.type.name in _WHOLE
+                whole = isinstance(value, Exact) and value.scale == 0 and left.type.name in WHOLE
                 if whole or (isinstance(value, Plain) and left.type.name not in DECIMALS):
                     return left.name, value.cell  # type: ignore[union-attr]
         return None
@@ -938,12 +937,14 @@ MACROS = (
     """sancha_working_days_between(a, b) AS sancha_working_day(b) - sancha_working_day(a)""",
     # A missing number lies, after `least`, beyond every calendar.
     """sancha_add_working_days(d, n) AS
-         sancha_nth_working_day(sancha_working_day(d) + greatest(least(n, 4000000), -4000000))""",
+         sancha_nth_working_day(sancha_working_day(d) + CAST(greatest(least(n, 4000000), -4000000) AS BIGINT))""",
     """sancha_seconds_between(a, b) AS epoch_us(b) - epoch_us(a)""",
-    """sancha_substring(s, n, k) AS CASE WHEN n <> 0 AND k >= 1 THEN substring(s,
-         greatest(CASE WHEN n > 0 THEN n - 1 ELSE length(s) + n END, 0) + 1,
-         greatest(CASE WHEN n > 0 THEN n - 1 ELSE length(s) + n END + k, 0)
-         - greatest(CASE WHEN n > 0 THEN n - 1 ELSE length(s) + n END, 0)) END""",
+    """sancha_begin(s, n) AS CASE WHEN n > 0 THEN CAST(n AS HUGEINT) - 1 ELSE length(s) + CAST(n AS HUGEINT) END""",
+    # A position within what a text can have. None is missing here: the condition below sees to that.
+    """sancha_position(n) AS CAST(greatest(least(n, 2000000000), 0) AS BIGINT)""",
+    """sancha_cut(s, begin, k) AS
+         substring(s, sancha_position(begin) + 1, sancha_position(begin + k) - sancha_position(begin))""",
+    """sancha_substring(s, n, k) AS CASE WHEN n <> 0 AND k >= 1 THEN sancha_cut(s, sancha_begin(s, n), k) END""",
 )
 
 
