@@ -49,7 +49,9 @@ def add_months(days: Ints, months: int | Ints) -> Ints:
     month = dates.astype("datetime64[M]")
     target = month + np.asarray(months).astype("timedelta64[M]")
     in_month = (dates - month.astype("datetime64[D]")).astype(np.int64)
-    length = ((target + 1).astype("datetime64[D]") - target.astype("datetime64[D]")).astype(np.int64)
+    length = (
+        (target + np.timedelta64(1, "M")).astype("datetime64[D]") - target.astype("datetime64[D]")
+    ).astype(np.int64)
     day: Ints = target.astype("datetime64[D]").astype(np.int64) + np.minimum(in_month, length - 1)
     return day
 
