@@ -456,9 +456,8 @@ class Checker:
         """One unary test of an operand, as core."""
         if isinstance(test, s.Range):
             low, high = self.scalar(test.low), self.scalar(test.high)
-            if isinstance(low, c.Const) and isinstance(high, c.Const) and low.type.name == high.type.name:
-                if low.value > high.value:  # type: ignore[operator]
-                    return self.defect("E0211", "the range is empty: its low end is above its high end", test)
+            if _above(low, high):
+                return self.defect("E0211", "the range is empty: its low end is above its high end", test)
             return c.conj(
                 self.apply(">=" if test.low_closed else ">", (operand, low), test, "in"),
                 self.apply("<=" if test.high_closed else "<", (operand, high), test, "in"),
@@ -634,6 +633,13 @@ def _dotted(node: s.Node) -> str | None:
     return None
 
 
+def _above(low: c.Core, high: c.Core) -> bool:
+    """Whether both are written values of a type, the first the larger."""
+    if not (isinstance(low, c.Const) and isinstance(high, c.Const) and low.type.name == high.type.name):
+        return False
+    return low.value is not None and low.value > high.value  # type: ignore[operator]
+
+
 def _whole(comp: c.Comp) -> bool:
     return comp.where is None and comp.item is None
 
@@ -645,7 +651,7 @@ def _negative(value: c.Value) -> c.Value:
 
 def _asks(node: s.Node) -> bool:
     """Whether a test speaks of its operand by `?`, and so is a condition rather than a value."""
-    return (isinstance(node, s.Name) and node.name == "?") or any(map(_asks, s.children(node)))
+    return any(isinstance(part, s.Name) and part.name == "?" for part in s.walk(node))
 
 
 def _loops(node: c.Core | c.Comp | c.Source) -> int:

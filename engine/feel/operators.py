@@ -138,6 +138,8 @@ def _arithmetic() -> list[Operator]:
     row("*", NUMBER, MONEY, MONEY, "MULTIPLY({0}, {1})", "({0} * {1})", "A number times an amount.", ("3 * 2", "6"))
     row("*", DAYS, INTEGER, DAYS, "({0} * {1})", "({0} * {1})", "A span of days, several times.",
         ('@"P5D" * 3', "P15D"))  # fmt: skip
+    row("*", INTEGER, DAYS, DAYS, "({0} * {1})", "({0} * {1})", "Several times a span of days.",
+        ('3 * @"P5D"', "P15D"))  # fmt: skip
     row("/", NUMBER, NUMBER, NUMBER, "(DIVIDE({0}, {1}) if {1} else None)", "({0} / {1})",
         "Quotient, to 34 digits, half to even. Division by zero is unknown.", ("1 / 8", "0.125"), True)  # fmt: skip
     row("/", MONEY, NUMBER, MONEY, "(DIVIDE({0}, {1}) if {1} else None)", "({0} / {1})",
@@ -160,7 +162,8 @@ def _arithmetic() -> list[Operator]:
     row("-", DAYS, DAYS, DAYS, "({0} - {1})", "({0} - {1})", "Difference of two spans.", ('@"P3D" - @"P2D"', "P1D"))
     row("+", TEXT, TEXT, TEXT, "({0} + {1})", "({0} || {1})", "One text after the other.", ('"a" + "b"', '"ab"'))
     for kind, python, ex in ((INTEGER, "(-{0})", ("-(3)", "-3")), (NUMBER, "MINUS({0})", ("-(3.5)", "-3.5")),
-                             (MONEY, "MINUS({0})", ("-(3.5)", "-3.5")), (DAYS, "(-{0})", ('-@"P3D"', "-P3D"))):  # fmt: skip
+                             (MONEY, "MINUS({0})", ("-(3.5)", "-3.5")), (DAYS, "(-{0})", ('-@"P3D"', "-P3D")),
+                             (MONTHS, "(-{0})", ('-@"P3M"', "-P3M"))):  # fmt: skip
         rows.append(Operator("negate", (kind,), kind, python, "(-{0})", "The negative.", ex))
     rows.append(Operator("**", (NUMBER, INTEGER), NUMBER, "POWER({0}, {1})", "({0} ** {1})",
                          "Power with a whole exponent, to 34 digits. Unknown for 0 ** 0, for 0 to a negative power, and "

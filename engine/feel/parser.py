@@ -61,6 +61,8 @@ class _Parser:
         self.tokens = tokens(text)
         self.at = 0
         self.depth = 0
+        #: Whether the high end of a range is being read, where `[` closes the range.
+        self.high_end = False
 
     # -- tokens -------------------------------------------------------------------------------------------
 
@@ -128,6 +130,13 @@ class _Parser:
         self.depth -= 1
         return left
 
+    def inside(self, high_end: bool = False) -> s.Node:
+        """An expression between brackets, or before a comma."""
+        outside, self.high_end = self.high_end, high_end
+        node = self.expression(0)
+        self.high_end = outside
+        return node
+
     def infix(self, left: s.Node, token: Token, binding: int) -> s.Node:
         self.take()
         op = token.value
@@ -175,9 +184,9 @@ class _Parser:
                     raise self.unexpected(name, "expected a name after `.`")
                 self.take()
                 node = s.Path((node.span[0], name.end), node, name.value, (name.start, name.end))
-            elif token.value == "[":
+            elif token.value == "[" and not self.high_end:
                 self.take()
-                condition = self.expression(0)
+                condition = self.inside()
                 close = self.expect("]")
                 node = s.Filter((node.span[0], close.end), node, condition)
             else:
@@ -207,10 +216,10 @@ class _Parser:
         """`(x)`, a list `[a, b]`, or a range with either bracket."""
         if opening.value == "[" and self.peek().value == "]" and self.peek().kind == "operator":
             return s.ListOf((opening.start, self.take().end), ())
-        first = self.expression(0)
+        first = self.inside()
         if self.peek().value == ".." and self.peek().kind == "operator":
             self.take()
-            high = self.expression(0)
+            high = self.inside(high_end=True)
             close = self.take()
             if close.kind != "operator" or close.value not in (")", "]", "["):
                 self.at -= 1
@@ -224,7 +233,7 @@ class _Parser:
         items = [first]
         while self.peek().value == "," and self.peek().kind == "operator":
             self.take()
-            items.append(self.expression(0))
+            items.append(self.inside())
         return s.ListOf((opening.start, self.expect("]").end), tuple(items))
 
     def conditional(self) -> s.Node:
@@ -279,7 +288,7 @@ class _Parser:
                 self.take()
             elif names:
                 raise self.unexpected(self.peek(), "expected `name:`, as the arguments before are named")
-            arguments.append(self.expression(0))
+            arguments.append(self.inside())
             if self.peek().value != "," or self.peek().kind != "operator":
                 break
             self.take()
@@ -295,10 +304,11 @@ class _Parser:
         token = self.peek()
         if token.value != "(" or token.kind != "operator":
             return (self.test(BINDING["in"]),)
-        start = self.at
-        depth = self.depth
+        start, depth, outside = self.at, self.depth, self.high_end
         self.take()
+        self.high_end = False
         tests = self.tests(")")
+        self.high_end = outside
         if len(tests) == 1 and self.peek().value == "..":
             self.at, self.depth = start, depth
             return (self.expression(BINDING["in"]),)

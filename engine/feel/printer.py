@@ -25,7 +25,7 @@ def to_text(node: s.Node) -> str:
     return _text(node, 0, True)
 
 
-def tests_to_text(node: s.Node) -> str:
+def cell_to_text(node: s.Node) -> str:
     """A cell of a decision table as text: what `parse_tests` reads."""
     match node:
         case s.AnyTest():
@@ -86,6 +86,8 @@ def _bare(node: s.Node, closed: bool) -> str:
             return f"{_text(node.operand, _IN, False)} in {_in_tests(node.tests)}"
         case s.Range():
             low, high = to_text(node.low), to_text(node.high)
+            if _filters(node.high):  # at the high end of a range, `[` would close it
+                high = f"({high})"
             return f"{'[' if node.low_closed else '('}{low}..{high}{']' if node.high_closed else ')'}"
         case s.Test():
             return f"{node.op} {_text(node.operand, _IN + 1, closed)}"
@@ -103,6 +105,10 @@ def _bare(node: s.Node, closed: bool) -> str:
         case s.ListOf():
             return f"[{', '.join(map(to_text, node.items))}]"
     raise TypeError(type(node).__name__)
+
+
+def _filters(node: s.Node) -> bool:
+    return any(isinstance(part, s.Filter) for part in s.walk(node))
 
 
 def _binary(node: s.Binary, closed: bool) -> str:

@@ -157,6 +157,15 @@ def children(node: Node) -> Iterator[Node]:
             yield from value
 
 
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all its parts, outermost first."""
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        yield current
+        pending.extend(reversed(list(children(current))))
+
+
 @cache
 def _parts(kind: type[Node]) -> tuple[str, ...]:
     """The attributes of a node class that hold parts."""
