@@ -496,11 +496,11 @@ class _Lowering:
         assert version.require is not None
         sources = [rule.where, rule.group, rule.measure, version.require]
         where, group, measure, require = (self.at(core, clock) for core in sources)
-        where = c.conj(self.in_force(version, clock.force), where)
         return PortfolioPlan(
             rule.id,
             rule.stage,
             tuple(self.lets(sources, clock)),
+            self.in_force(version, clock.force),
             where,
             group,
             measure,

@@ -804,6 +804,7 @@ class _Loader:
         if measure is None or group is None or where is None:
             return None
         scope = self.scope_with(
+            group=c.Var(group.type, "group", nullable=False),
             share=c.Var(t.NUMBER, "share"), total=c.Var(measure.type, "total"), files=c.Var(t.INTEGER, "files")
         )
         require = self.expression(spec.require or "", document, ("require",), scope, t.BOOLEAN)

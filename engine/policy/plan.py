@@ -75,12 +75,14 @@ class RulePlan:
 class PortfolioPlan:
     """A rule over the book: files counted (`where`), grouped (`group`, text), summed (`measure`).
 
-    `require` speaks of the variables `share`, `total` (numbers, money) and `files` of one group.
+    `require` speaks of the variables `group`, `share`, `total` (as the measure) and `files` of one group; `in_force`, never
+    missing, of the day of the book.
     """
 
     id: str
     stage: str
     lets: tuple[tuple[str, Core], ...]
+    in_force: Core
     where: Core
     group: Core
     measure: Core

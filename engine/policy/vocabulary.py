@@ -14,7 +14,7 @@ from sancha.engine.policy.source import Document, parse_model, read_yaml
 #: What `known on` may name besides a date fact: the day of the book.
 AS_OF = "as_of"
 #: Names that expressions use for other things.
-RESERVED = frozenset({"as_of", "judged_on", "due", "parameters", "item", "share", "total", "files"})
+RESERVED = frozenset({"as_of", "judged_on", "due", "parameters", "item", "group", "share", "total", "files"})
 
 
 @dataclass(frozen=True, slots=True)

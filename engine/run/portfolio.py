@@ -17,7 +17,7 @@ from sancha.engine.policy.plan import Outcome, PortfolioPlan
 from sancha.engine.run.as_text import as_text
 from sancha.engine.run.row import EvidenceFunctions, Reference
 from sancha.engine.run.runtime import DIVIDE
-from sancha.engine.run.to_python import Compiled, compile_cores
+from sancha.engine.run.to_python import Compiled, compile_core, compile_cores
 
 #: Sums of a book are exact, in whatever order its files come.
 _EXACT = Context(prec=100)
@@ -80,10 +80,13 @@ class Sum:
 
 @dataclass
 class Tally:
-    """What the files of a book come to for one rule. Of the group None it is not known to which they belong."""
+    """What the files of a book come to for one rule. Of the group None it is not known to which they belong.
+
+    `open` are the groups of files that may or may not count, or with an amount that is missing.
+    """
 
     groups: dict[str | None, Sum] = field(default_factory=dict)
-    open: bool = False
+    open: set[str | None] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
     group_missing: set[str] = field(default_factory=set)
 
@@ -107,10 +110,14 @@ def judge_groups(
 ) -> list[GroupOutcome]:
     """The outcome of each group, in order of their names.
 
-    Where it is open whether a file counts, or with what amount, every group is unknown. Files whose group is missing
-    count in the whole: a group passes only if it would with all of them, and is a breach if it is one without them.
+    Where it is open whether a file counts, or with what amount, its group is unknown, and every group is if the rule
+    asks for the share of the whole, or if the file's group is missing. Files that count, but whose group is missing,
+    are in the whole: a group passes only if it would with all of them, and is a breach if it is one without them.
     """
     require = _Requirement(plan, pack, reference, as_of)
+    in_force = compile_core(plan.in_force)(dict.fromkeys(pack.vocabulary.facts), {}, {}, as_of)
+    of_the_whole = any(isinstance(n, c.Var) and n.name == "share" for n in c.walk(plan.require))
+    all_open = None in tally.open or (bool(tally.open) and of_the_whole)
     doubtful = tally.groups.get(None, Sum())
     whole = Decimal(0)
     for found in tally.groups.values():
@@ -119,15 +126,17 @@ def judge_groups(
     nothing = LoanFile("", dict.fromkeys(pack.vocabulary.facts), dict.fromkeys(pack.vocabulary.lists))
     shared = evidence.texts(nothing, reference, as_of)
     out = []
-    for group in sorted(g for g in tally.groups if g is not None):
-        found = tally.groups[group]
-        own = require(found, whole)
+    for group in sorted(g for g in {*tally.groups, *tally.open} if g is not None):
+        found = tally.groups.get(group, Sum())
+        own = require(group, found, whole)
         missing: set[str] = set()
-        if tally.open:
+        if not in_force:
+            outcome = Outcome.NOT_APPLICABLE
+        elif all_open or group in tally.open:
             outcome, missing = Outcome.UNKNOWN, tally.missing
         elif own is False:
             outcome = Outcome.BREACH
-        elif own is True and (not doubtful.files or require(found + doubtful, whole) is True):
+        elif own is True and (not doubtful.files or require(group, found + doubtful, whole) is True):
             outcome = Outcome.PASS
         else:
             outcome, missing = Outcome.UNKNOWN, tally.group_missing
@@ -153,15 +162,15 @@ class _Requirement:
         self.reference = reference
         self.as_of = as_of
 
-    def __call__(self, found: Sum, whole: Decimal) -> bool | None:
-        figures = {"$share": _share(found, whole), "$total": found.total, "$files": found.files}
+    def __call__(self, group: str, found: Sum, whole: Decimal) -> bool | None:
+        figures = {"$group": group, "$share": _share(found, whole), "$total": found.total, "$files": found.files}
         answer: bool | None = self.function(
             {**self.facts, **figures}, self.lists, self.reference, self.as_of
         )[0]
         return answer
 
 
-_FIGURES = ("share", "total", "files")
+_FIGURES = ("group", "share", "total", "files")
 
 
 def _share(found: Sum, whole: Decimal) -> Decimal | None:
@@ -193,7 +202,8 @@ class RowTallies:
             tally.missing.update(name for name, yes in zip(names, doubts, strict=False) if yes)
             rest = doubts[len(names) :]
             tally.group_missing.update(name for name, yes in zip(rule.group_doubts, rest, strict=True) if yes)
-            tally.open = tally.open or open_
+            if open_:
+                tally.open.add(group)
             if counted is True and measure is not None:
                 exposure = file.facts[self.exposure]
                 amount = exposure if isinstance(exposure, Decimal) else Decimal(0)

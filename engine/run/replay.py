@@ -367,7 +367,9 @@ class _Columns:
             ]
             row = self.connection.execute(f"SELECT {', '.join(flags)} FROM result").fetchone()
             assert row is not None
-            tally.open = tally.open or row[0]
+            if row[0]:
+                open_groups = f"SELECT DISTINCT group{i} FROM result WHERE open{i}"
+                tally.open.update(group for (group,) in self.connection.execute(open_groups).fetchall())
             split = len(columns.asked.doubts)
             missing = [name for name, yes in zip(names[:split], row[1 : split + 1], strict=True) if yes]
             tally.missing.update(missing)
