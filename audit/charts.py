@@ -98,12 +98,12 @@ def heat_map(t: Texts, evidence: Evidence) -> Chart | None:
         y=alt.Y("branch:N", sort=branches, title=None).axis(
             labelFontSize=12, domain=False, ticks=False, labelLimit=260, labelPadding=8
         ),
-        href="link:N",
-        description="says:N",
     )
     boxes = frame.mark_rect(stroke=PAPER, strokeWidth=2).encode(
         color=alt.Color("rate:Q", legend=None).scale(range=list(HEAT), domain=[0, float(top)]),
         opacity=alt.condition("datum.few", alt.value(0.35), alt.value(1.0)),
+        href="link:N",
+        description="says:N",
     )
     figures = frame.mark_text(fontSize=12, aria=False).encode(
         text="text:N", color=alt.condition("datum.dark", alt.value("#ffffff"), alt.value("#23201c"))

@@ -21,7 +21,7 @@ from typing import Any
 
 from sancha.audit.engagement_file import Engagement, load_engagement, load_replies, unknown_rules
 from sancha.audit.evidence import Evidence, Scope
-from sancha.audit.exceptions import label
+from sancha.audit.exceptions import SlotValues, label, sentence, slots_of
 from sancha.audit.findings import Finding, Reply, Terms, derive_findings
 from sancha.audit.lists import ExceptionList, write_list
 from sancha.audit.opinion import Opinion, form_opinion
@@ -299,11 +299,30 @@ def _lists(report: Report, lang: str, folder: Path) -> tuple[Mapping[str, Except
     names = {f["fact"] for row in everything["facts"].to_pylist() for f in row or ()}
     labels = {name: t.said(label(pack, name)) for name in names}
 
+    book = SlotValues(evidence, pack, everything)
+    slots = {i: slots_of(t.said(pack.rules[i].finding)) for i in report.rules_run}
+
+    def says(row: Mapping[str, Any]) -> str:
+        if row["outcome"] != "breach":
+            return ""
+        read = {f["fact"]: f["value"] for f in row["facts"] or ()}
+        values = book.of(row["loan_id"], slots[row["rule"]], read)
+        return sentence(t, pack, pack.rules[row["rule"]], values)
+
     def write(name: str, title: str, table: Any, apart: bool) -> ExceptionList:
         return write_list(
-            folder, name, title, table, t,
-            about=about, fact_labels=labels, titles=titles, facts_apart=apart, made_on=report.report_date,
-        )  # fmt: skip
+            folder,
+            name,
+            title,
+            table,
+            t,
+            about=about,
+            fact_labels=labels,
+            titles=titles,
+            facts_apart=apart,
+            made_on=report.report_date,
+            says=says,
+        )
 
     by_finding = {}
     for f in report.findings:

@@ -136,24 +136,29 @@ class Evidence:
                     f"`{name}` of the run cannot be read: {_first_line(error)}",
                     where=path,
                     help="replay the book again: the run is incomplete or was written by another version",
+                    code="E0802",
                 ) from error
             if absent := [c for c in needed if c not in columns]:
-                raise SanchaError(f"`{name}` of the run lacks the column `{absent[0]}`", where=path)
+                raise SanchaError(
+                    f"`{name}` of the run lacks the column `{absent[0]}`", where=path, code="E0802"
+                )
 
     def _check_period(self) -> None:
         """Outcomes are counted by quarter, so a period must not cut through one."""
         first, last = self.scope.first, self.scope.last
         if first and last and first > last:
-            raise SanchaError(f"the period ends ({last}) before it begins ({first})")
+            raise SanchaError(f"the period ends ({last}) before it begins ({first})", code="E0802")
         if first and (first.month % 3 != 1 or first.day != 1):
             raise SanchaError(
                 f"the period begins on {first}, within a quarter: outcomes are counted by quarter",
                 help=f"begin on {_quarter_start(first)}",
+                code="E0802",
             )
         if last and last < self.as_of and last != _quarter_end(last):
             raise SanchaError(
                 f"the period ends on {last}, within a quarter: outcomes are counted by quarter",
                 help=f"end on {_quarter_end(last)}",
+                code="E0802",
             )
 
     def _create_outcomes(self) -> None:
@@ -171,6 +176,7 @@ class Evidence:
                     where=path,
                     help="name the product under `dimensions:` in pack.yaml and replay the book, "
                     "or leave `products` out of the scope",
+                    code="E0802",
                 )
             where.append(f"({_among('product', self.scope.products)} or {_among('rule', self.portfolio)})")
         where += [_among(c, v) for c, v in (("stage", self.scope.stages), ("rule", self.scope.rules)) if v]
@@ -191,6 +197,7 @@ class Evidence:
                 raise SanchaError(
                     f"the book has no column `{self._product}` by which to limit the scope to products",
                     where=self.book / "loans.parquet",
+                    code="E0802",
                 )
             inside = f"select loan_id from loans where {_among(_name(self._product), self.scope.products)}"
             where.append(f"(loan_id in ({inside}) or {_among('rule', self.portfolio)})")
@@ -221,12 +228,14 @@ class Evidence:
             raise SanchaError(
                 f"no outcome of the run is of the branch `{missing[0]}`",
                 help=did_you_mean(missing[0], [r[0] for r in everywhere]),
+                code="E0802",
             )
         if not any(c.outcome in CONCERNED for c in self.cells):
             raise SanchaError(
                 "nothing in the run lies within the engagement's scope",
                 where=self.path,
                 help="widen the scope or the period, or look whether the book is the right one",
+                code="E0802",
             )
 
     # The counts
@@ -280,6 +289,7 @@ class Evidence:
                 f"the book has no column `{fact}`, by which distressed loans are to be told",
                 where=self.book / "loans.parquet",
                 help=did_you_mean(fact, self._loan_columns),
+                code="E0802",
             )
         inside = f"select loan_id from loans where {_among(_name(fact), values)}"
         return self._distinct(f"outcome = 'breach' and {_among('rule', rules)} and loan_id in ({inside})")
@@ -390,13 +400,16 @@ def _run_info(run: Path) -> dict[str, Any]:
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
         if info["format"] != 1:
-            raise SanchaError(f"the run has format {info['format']}, this version reads format 1", where=path)
+            raise SanchaError(
+                f"the run has format {info['format']}, this version reads format 1", where=path, code="E0802"
+            )
         _ = info["pack"]["digest"], info["book"]["as_of"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SanchaError(
             f"this is not a complete run: {_first_line(error)}",
             where=path,
             help="make one with `sancha replay BOOK --pack PACK --out RUN`",
+            code="E0802",
         ) from error
     return info
 

@@ -48,6 +48,7 @@ def missing_glyph_error(missing: set[str], html: str) -> SanchaError:
     return SanchaError(
         f"no installed font has {len(missing)} of the report's characters: {shown}",
         where=f"near “{near}”" if near else None,
+        code="E0803",
         help="install the package `fonts-noto-cjk` (Noto Sans CJK SC and Noto Serif CJK SC)"
         if cjk
         else "install a font that has these characters, or replace them in the text or data they come from",

@@ -7,7 +7,7 @@ reading program decides, such cells are prefixed with an apostrophe.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -56,11 +56,13 @@ def write_list(
     titles: Mapping[str, str],
     facts_apart: bool,
     made_on: date,
+    says: Callable[[Mapping[str, Any]], str] | None = None,
 ) -> ExceptionList:
     """Write `folder/name.xlsx` and `folder/name.csv` from exceptions as `Evidence.exceptions` gives them.
 
     `about` are lines of a second sheet; `titles` rule ids with titles. With `facts_apart` each fact that is
-    not an item of a list has a column of its own, as long as there are few.
+    not an item of a list has a column of its own, as long as there are few. `says` puts an
+    exception into words.
     """
     apart = _own_columns(table) if facts_apart else []
     header = _header(table, t, apart, fact_labels)
@@ -73,7 +75,7 @@ def write_list(
         text = csv.writer(file)
         text.writerow([safe_cell(h) for h in header])
         sheets = _Sheets(book, header, t)
-        for row in _rows(table, t, apart, titles):
+        for row in _rows(table, t, apart, titles, says):
             text.writerow([safe_cell(cell) for cell in row])
             sheets.write(row)
         sheets.end()
@@ -162,12 +164,19 @@ def _header(table: pa.Table, t: Texts, apart: Sequence[str], labels: Mapping[str
     names = [
         *(t("loan"), t("rule"), t("condition_short"), t("stage"), t("branch"), t("product"), t("outcome")),
         *(t("version"), t("judged_on"), t("exposure"), t("sample"), t("group"), t("note"), t("missing")),
+        t("what_it_says"),
     ]
     facts = [f"{labels.get(f, f)} ({f})" for f in apart]
     return [*names, *facts, t("further_facts") if apart else t("facts")]
 
 
-def _rows(table: pa.Table, t: Texts, apart: Sequence[str], titles: Mapping[str, str]) -> Iterator[list[Any]]:
+def _rows(
+    table: pa.Table,
+    t: Texts,
+    apart: Sequence[str],
+    titles: Mapping[str, str],
+    says: Callable[[Mapping[str, Any]], str] | None,
+) -> Iterator[list[Any]]:
     own = set(apart)
     for batch in table.to_batches(max_chunksize=5000):
         for r in batch.to_pylist():
@@ -181,6 +190,7 @@ def _rows(table: pa.Table, t: Texts, apart: Sequence[str], titles: Mapping[str, 
                 *(r["version"], r["judged_on"], r["exposure"]),
                 t("sample_yes") if r["sample"] else "",
                 *(r["group"], r["note"], ", ".join(r["missing"] or ())),
+                says(r) if says else "",
                 *(facts.get(name) for name in apart),
                 rest,
             ]

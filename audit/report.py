@@ -132,6 +132,7 @@ def _check_words(report: Report, t: Texts) -> None:
         if words := avoided_words(text):
             raise SanchaError(
                 f"the text of {origin} says `{words[0]}`, which a report of the audit does not say: {text!r}",
+                code="E0804",
                 help="a hit is a lead, not a verdict: write “appears”, “no trace found”, “needs clearing”, "
                 "疑似、未见留痕、需进一步核实",
             )
