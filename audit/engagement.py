@@ -21,7 +21,7 @@ from typing import Any
 
 from sancha.audit.engagement_file import Engagement, load_engagement, load_replies, unknown_rules
 from sancha.audit.evidence import Evidence, Scope
-from sancha.audit.exceptions import SlotValues, label, sentence, slots_of
+from sancha.audit.exceptions import label, sentences
 from sancha.audit.findings import Finding, Reply, Terms, derive_findings
 from sancha.audit.lists import ExceptionList, write_list
 from sancha.audit.opinion import Opinion, form_opinion
@@ -35,6 +35,8 @@ from sancha.engine.diagnostics import PackError, SanchaError, did_you_mean
 MANIFEST = "engagement.json"
 #: What an engagement leaves in its folder; languages beside the first have folders of their own.
 _PRODUCTS = ("report.html", "report.pdf", "lists", "findings.json", "run", "questionnaire", MANIFEST)
+#: Facts with a column of their own in a list; more stand together in one.
+FACT_COLUMNS = 24
 #: Findings that the summary names.
 SUMMARY = 10
 _MILLIONTH = Decimal("0.000001")
@@ -294,42 +296,33 @@ def _lists(report: Report, lang: str, folder: Path) -> tuple[Mapping[str, Except
     pack, evidence = report.pack, report.evidence
     about = _about(report, t)
     titles = {i: t.said(pack.rules[i].title) for i in report.rules_run}
-    order = [rule for f in report.findings if f.kind != "data" for rule in f.rules]
-    everything = evidence.exceptions(outcomes=LISTED, order=order)
-    names = {f["fact"] for row in everything["facts"].to_pylist() for f in row or ()}
-    labels = {name: t.said(label(pack, name)) for name in names}
 
-    book = SlotValues(evidence, pack, everything)
-    slots = {i: slots_of(t.said(pack.rules[i].finding)) for i in report.rules_run}
-
-    def says(row: Mapping[str, Any]) -> str:
-        if row["outcome"] != "breach":
-            return ""
-        read = {f["fact"]: f["value"] for f in row["facts"] or ()}
-        values = book.of(row["loan_id"], slots[row["rule"]], read)
-        return sentence(t, pack, pack.rules[row["rule"]], values)
-
-    def write(name: str, title: str, table: Any, apart: bool) -> ExceptionList:
+    def write(
+        name: str, title: str, rules: Sequence[str] | None, outcomes: Sequence[str], order: Sequence[str]
+    ) -> ExceptionList:
+        # Facts of the file have columns of their own where all rows are of one rule.
+        facts = evidence.fact_names(rules, outcomes) if rules and len(rules) == 1 else []
+        apart = [f for f in facts if "[" not in f][:FACT_COLUMNS]
         return write_list(
             folder,
             name,
             title,
-            table,
+            evidence.exception_batches(rules=rules, outcomes=outcomes, order=order),
             t,
             about=about,
-            fact_labels=labels,
+            apart=apart,
+            fact_labels={f: t.said(label(pack, f)) for f in apart},
             titles=titles,
-            facts_apart=apart,
             made_on=report.report_date,
-            says=says,
+            says=lambda batch: sentences(t, pack, evidence, batch),
         )
 
     by_finding = {}
     for f in report.findings:
-        table = evidence.exceptions(rules=f.rules, outcomes=(f.outcome,), order=f.rules)
         name = f"{f.code}_" + (f.id if f.kind != "data" else re.sub(r"\W+", "-", f.id))
-        by_finding[f.id] = write(name, f"{f.code} {t.said(f.title)}", table, len(f.rules) == 1)
-    return by_finding, write("exceptions", t("all_exceptions"), everything, False)
+        by_finding[f.id] = write(name, f"{f.code} {t.said(f.title)}", f.rules, (f.outcome,), f.rules)
+    order = [rule for f in report.findings if f.kind != "data" for rule in f.rules]
+    return by_finding, write("exceptions", t("all_exceptions"), None, LISTED, order)
 
 
 def _about(report: Report, t: Texts) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -22,6 +22,8 @@ STAGES = ("pre-loan", "in-loan", "post-loan")
 JUDGED = ("pass", "breach")
 #: Outcomes of the files to which a rule applies, or may apply.
 CONCERNED = (*JUDGED, "waived", "unknown")
+#: Rows of exceptions that are read at a time.
+BATCH = 20_000
 
 _RUN_FILES = {
     "codes.parquet": ("loan_id",),
@@ -308,37 +310,75 @@ class Evidence:
         outcomes: Iterable[str] = ("breach",),
         order: Iterable[str] = (),
         limit: int | None = None,
-        codes: bool = False,
     ) -> pa.Table:
-        """Exceptions with a `sample` column, largest exposure first within the order of the rules given.
+        """Exceptions in the order of the rules given and, within it, largest exposure first.
 
-        `sample` marks the files drawn for a look at the documents: of each rule and outcome, 25 or a tenth,
-        whichever is more, in the order of a digest of seed and file, so that anyone can draw them again.
+        Columns as in the run, with `product` where the book has it, and `sample`, which marks the files drawn
+        for a look at the documents: of each rule and outcome, 25 or a tenth, whichever is more, in the order
+        of a digest of seed and file, so that anyone can draw them again.
         """
-        chosen = "true" if rules is None else _among("rule", list(rules))
-        ranks = {rule: i for i, rule in enumerate(order)}
-        self._db.register("ranks", pa.table({"rule": list(ranks), "rank": list(ranks.values())}))
+        return self._db.sql(self._exceptions_query(rules, outcomes, order, limit)).to_arrow_table()
+
+    def exception_batches(
+        self,
+        *,
+        rules: Iterable[str] | None = None,
+        outcomes: Iterable[str] = ("breach",),
+        order: Iterable[str] = (),
+    ) -> Iterator[pa.RecordBatch]:
+        """The same, some thousand rows at a time: of a large book there are too many to hold."""
+        # A cursor of its own, so that other questions can be asked while the batches are read.
+        with self._db.cursor() as cursor:
+            query = self._exceptions_query(rules, outcomes, order, None)
+            yield from cursor.sql(query).to_arrow_reader(BATCH)
+
+    def largest(self, rules: Iterable[str], outcome: str, limit: int) -> pa.Table:
+        """The exceptions of these rules with the largest exposure, whichever rule they are of."""
+        return self._db.sql(
+            f"from exceptions where outcome = {_literal(outcome)} and {_among('rule', rules)} "
+            f'order by exposure desc nulls last, loan_id, rule, "group" limit {limit}'
+        ).to_arrow_table()
+
+    def count(self, rules: Iterable[str] | None, outcomes: Iterable[str]) -> int:
+        """The number of exceptions of these rules (None: all) and outcomes."""
+        chosen = "true" if rules is None else _among("rule", rules)
+        return self._one(f"select count(*) from exceptions where {_among('outcome', outcomes)} and {chosen}")
+
+    def fact_names(self, rules: Iterable[str] | None, outcomes: Iterable[str]) -> list[str]:
+        """The facts read in these exceptions, most frequent first."""
+        chosen = "true" if rules is None else _among("rule", rules)
+        rows = self._db.execute(
+            "select fact from (select unnest(facts).fact as fact from exceptions "
+            f"where {_among('outcome', outcomes)} and {chosen}) group by 1 order by count(*) desc, 1"
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def _exceptions_query(
+        self,
+        rules: Iterable[str] | None,
+        outcomes: Iterable[str],
+        order: Iterable[str],
+        limit: int | None,
+    ) -> str:
+        chosen = "true" if rules is None else _among("rule", rules)
+        ranks = "".join(f" when {_literal(rule)} then {i}" for i, rule in enumerate(order))
+        rank = f"case d.rule{ranks} end nulls last, " if ranks else ""
         product = f'l.{_name(self._product)} as "product", ' if self._product in self._loan_columns else ""
-        table = self._db.sql(
-            f"""
+        return f"""
             with drawn as (
               select *, row_number() over (
                   partition by rule, outcome
-                  order by md5({_literal(str(self.seed))} || '|' || coalesce(loan_id, "group", ''))
+                  order by md5({_literal(self.seed)} || '|' || coalesce(loan_id, "group", ''))
                 ) <= greatest(25, ceil(0.1 * count(*) over (partition by rule, outcome))) as sample
               from exceptions
-              where {_among("outcome", list(outcomes))} and {chosen}
+              where {_among("outcome", outcomes)} and {chosen}
             )
             select d.loan_id, d.rule, d.stage, d.branch, {product} d.outcome, d.version, d.judged_on,
                    d.exposure, d.facts, d.missing, d.note, d."group", d.sample
-            from drawn d left join ranks using (rule)
-              {"left join loans l using (loan_id)" if product else ""}
-            order by rank nulls last, d.rule, d.outcome, d.exposure desc nulls last, d.loan_id, d."group"
+            from drawn d {"left join loans l using (loan_id)" if product else ""}
+            order by {rank}d.rule, d.outcome, d.exposure desc nulls last, d.loan_id, d."group"
             {f"limit {limit}" if limit is not None else ""}
             """
-        ).to_arrow_table()
-        self._db.unregister("ranks")
-        return table
 
     def exception_count(self) -> int:
         return self._one("select count(*) from exceptions")

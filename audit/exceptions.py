@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sancha.audit.evidence import Evidence
 from sancha.audit.findings import fact_label, plain_fact
 from sancha.audit.texts import Texts
@@ -74,13 +75,29 @@ def value_text(t: Texts, type_name: str, value: str) -> str:
     return value
 
 
+def sentences(t: Texts, pack: Any, evidence: Evidence, batch: pa.RecordBatch) -> list[str]:
+    """What each exception says; nothing where it is not a breach."""
+    book = SlotValues(evidence, pack, batch)
+    slots = {rule: slots_of(t.said(pack.rules[rule].finding)) for rule in set(batch["rule"].to_pylist())}
+    said = []
+    columns = (batch[c].to_pylist() for c in ("loan_id", "rule", "outcome", "facts"))
+    for loan, rule, outcome, facts in zip(*columns, strict=True):
+        if outcome != "breach":
+            said.append("")
+            continue
+        read = {f["fact"]: f["value"] for f in facts or ()}
+        said.append(sentence(t, pack, pack.rules[rule], book.of(loan, slots[rule], read)))
+    return said
+
+
 class SlotValues:
     """What the sentences of some exceptions need beyond the facts that their rules read, from the book."""
 
-    def __init__(self, evidence: Evidence, pack: Any, table: pa.Table) -> None:
-        loans = table["loan_id"].combine_chunks().unique().drop_null()
+    def __init__(self, evidence: Evidence, pack: Any, table: pa.Table | pa.RecordBatch) -> None:
+        loans = pc.unique(table["loan_id"]).drop_null()
         self._place = {loan: i for i, loan in enumerate(loans.to_pylist())}
-        texts = [text for rule in pack.rules.values() for text in rule.finding.values()]
+        rules = pc.unique(table["rule"]).to_pylist()
+        texts = [text for rule in rules for text in pack.rules[rule].finding.values()]
         facts = {slot for text in texts for slot in slots_of(text)} & set(pack.vocabulary.facts)
         self._facts = evidence.loan_facts(loans, sorted(facts))
 

@@ -7,7 +7,7 @@ reading program decides, such cells are prefixed with an apostrophe.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -25,8 +25,6 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 SHEET_ROWS = 1_000_000
 #: Characters of a cell in the format.
 CELL_CHARACTERS = 32_767
-#: More columns of facts than this are put together into one.
-FACT_COLUMNS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +46,23 @@ def write_list(
     folder: Path,
     name: str,
     title: str,
-    table: pa.Table,
+    batches: Iterable[pa.RecordBatch],
     t: Texts,
     *,
     about: Sequence[tuple[str, str]],
+    apart: Sequence[str],
     fact_labels: Mapping[str, str],
     titles: Mapping[str, str],
-    facts_apart: bool,
     made_on: date,
-    says: Callable[[Mapping[str, Any]], str] | None = None,
+    says: Callable[[pa.RecordBatch], Sequence[str]],
 ) -> ExceptionList:
-    """Write `folder/name.xlsx` and `folder/name.csv` from exceptions as `Evidence.exceptions` gives them.
+    """Write `folder/name.xlsx` and `folder/name.csv` from batches of `Evidence.exception_batches`.
 
-    `about` are lines of a second sheet; `titles` rule ids with titles. With `facts_apart` each fact that is
-    not an item of a list has a column of its own, as long as there are few. `says` puts an
-    exception into words.
+    `about` are lines of a second sheet, `titles` rule ids with titles; the facts of `apart` have columns of
+    their own; `says` puts the exceptions of a batch into words. `made_on` is the date of the workbook.
     """
-    apart = _own_columns(table) if facts_apart else []
-    header = _header(table, t, apart, fact_labels)
+    header = _header(t, apart, fact_labels)
+    rows = 0
     with (
         open(folder / f"{name}.csv", "w", encoding="utf-8-sig", newline="") as file,
         _workbook(folder / f"{name}.xlsx") as book,
@@ -75,12 +72,13 @@ def write_list(
         text = csv.writer(file)
         text.writerow([safe_cell(h) for h in header])
         sheets = _Sheets(book, header, t)
-        for row in _rows(table, t, apart, titles, says):
+        for row in _rows(batches, t, apart, titles, says):
             text.writerow([safe_cell(cell) for cell in row])
             sheets.write(row)
+            rows += 1
         sheets.end()
         _about(book, [(t("full_list"), title), *about], t)
-    return ExceptionList(name, title, table.num_rows)
+    return ExceptionList(name, title, rows)
 
 
 @contextmanager
@@ -150,17 +148,7 @@ def _about(book: Any, lines: Sequence[tuple[str, str]], t: Texts) -> None:
             sheet.write_string(i, j, cell)
 
 
-def _own_columns(table: pa.Table) -> list[str]:
-    """The facts that get a column: in the order in which they first appear, none of a list's items."""
-    seen: dict[str, None] = {}
-    for row in table["facts"].to_pylist():
-        for fact in row or ():
-            if "[" not in fact["fact"]:
-                seen.setdefault(fact["fact"])
-    return list(seen)[:FACT_COLUMNS]
-
-
-def _header(table: pa.Table, t: Texts, apart: Sequence[str], labels: Mapping[str, str]) -> list[str]:
+def _header(t: Texts, apart: Sequence[str], labels: Mapping[str, str]) -> list[str]:
     names = [
         *(t("loan"), t("rule"), t("condition_short"), t("stage"), t("branch"), t("product"), t("outcome")),
         *(t("version"), t("judged_on"), t("exposure"), t("sample"), t("group"), t("note"), t("missing")),
@@ -171,15 +159,15 @@ def _header(table: pa.Table, t: Texts, apart: Sequence[str], labels: Mapping[str
 
 
 def _rows(
-    table: pa.Table,
+    batches: Iterable[pa.RecordBatch],
     t: Texts,
     apart: Sequence[str],
     titles: Mapping[str, str],
-    says: Callable[[Mapping[str, Any]], str] | None,
+    says: Callable[[pa.RecordBatch], Sequence[str]],
 ) -> Iterator[list[Any]]:
     own = set(apart)
-    for batch in table.to_batches(max_chunksize=5000):
-        for r in batch.to_pylist():
+    for batch in batches:
+        for r, words in zip(batch.to_pylist(), says(batch), strict=True):
             facts = {f["fact"]: f["value"] for f in r["facts"] or ()}
             rest = "; ".join(f"{name} = {value}" for name, value in facts.items() if name not in own)
             yield [
@@ -190,7 +178,7 @@ def _rows(
                 *(r["version"], r["judged_on"], r["exposure"]),
                 t("sample_yes") if r["sample"] else "",
                 *(r["group"], r["note"], ", ".join(r["missing"] or ())),
-                says(r) if says else "",
+                words,
                 *(facts.get(name) for name in apart),
                 rest,
             ]

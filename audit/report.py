@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import pyarrow.compute as pc
 from markupsafe import Markup
 from sancha.audit import opinion as rules_of_opinion
 from sancha.audit import prose
@@ -337,10 +336,8 @@ class Row:
 
 def _rows(report: Report, t: Texts, finding: Finding) -> list[Row]:
     most = PDF_ROWS[finding.severity.level]
-    table = report.evidence.exceptions(rules=finding.rules, outcomes=(finding.outcome,))
-    top = pc.sort_indices(table, sort_keys=[("exposure", "descending")])[:most]
     rows = []
-    for r in table.take(top).to_pylist():
+    for r in report.evidence.largest(finding.rules, finding.outcome, most).to_pylist():
         if finding.kind == "data":
             says = f"{r['rule']}: " + ", ".join(r["missing"] or ())
         else:

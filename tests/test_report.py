@@ -265,9 +265,9 @@ def test_lists_hold_every_row_and_no_formula(tmp_path: Path) -> None:
         }
     )
     done = write_list(
-        tmp_path, "L", "All", table, Texts("en"),
-        about=[("Note", "=not a formula")], fact_labels={}, titles={"PRE-20": "Two"}, facts_apart=True,
-        made_on=date(2025, 1, 20),
+        tmp_path, "L", "All", table.to_batches(), Texts("en"),
+        about=[("Note", "=not a formula")], apart=["application.amount"], fact_labels={},
+        titles={"PRE-20": "Two"}, made_on=date(2025, 1, 20), says=lambda batch: ["+words"] * batch.num_rows,
     )  # fmt: skip
     assert done.rows == n
     raw = (tmp_path / "L.csv").read_bytes()
@@ -282,6 +282,8 @@ def test_lists_hold_every_row_and_no_formula(tmp_path: Path) -> None:
     at = sheet[0].index("Exposure")
     assert sheet[1][at] == 12345.6 and sheet[1][sheet[0].index("Judged on")] == date(2024, 1, 2)
     assert "application.amount (application.amount)" in sheet[0]
+    assert [row[sheet[0].index("What it says")] for row in sheet[1:]] == ["+words"] * n
+    assert rows[1][rows[0].index("What it says")] == "'+words"
     assert b"<f>" not in b"".join(zlib.decompress(part, -15) for part in _members(tmp_path / "L.xlsx"))
     assert book.get_sheet_by_name("About").to_python()[1] == ["Note", "=not a formula"]
 
@@ -309,8 +311,9 @@ def test_long_lists_take_several_sheets_and_long_texts_are_cut(
     monkeypatch.setattr(lists_module, "CELL_CHARACTERS", 40)
     table = report.evidence.exceptions()
     write_list(
-        tmp_path, "L", "All", table, Texts("zh"),
-        about=[], fact_labels={}, titles={}, facts_apart=False, made_on=date(2025, 1, 20),
+        tmp_path, "L", "All", table.to_batches(max_chunksize=7), Texts("zh"),
+        about=[], apart=[], fact_labels={}, titles={}, made_on=date(2025, 1, 20),
+        says=lambda batch: [""] * batch.num_rows,
     )  # fmt: skip
     book = CalamineWorkbook.from_path(str(tmp_path / "L.xlsx"))
     sheets = [s for s in book.sheet_names if s.startswith("例外清单")]
