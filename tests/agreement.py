@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from sancha.engine.book.schema import LOANS, REFERENCE, table_schema
 from sancha.engine.book.store import Book, write_book
 from sancha.engine.feel import core as c
@@ -27,7 +26,15 @@ _WIDE = Context(prec=60)
 TEXTS = ("S1", "S2", "S3", "", "三查", "foobar", "𠮷野家", "aBc", "ß", "İstanbul", "￿", "a'b\"c{0}\\")
 DATES = tuple(
     dt.date.fromisoformat(d)
-    for d in ("2024-02-29", "2023-02-28", "2024-01-31", "2024-03-31", "2024-12-31", "2024-06-30", "2020-02-29")
+    for d in (
+        "2024-02-29",
+        "2023-02-28",
+        "2024-01-31",
+        "2024-03-31",
+        "2024-12-31",
+        "2024-06-30",
+        "2020-02-29",
+    )
 )
 
 
@@ -70,7 +77,9 @@ class Generator:
 
     def _rate(self) -> Decimal:
         base = self.random.choice(["0", "0.7", "0.3", "1", "0.33333333", "0.05"])
-        return (Decimal(base) + Decimal(self.random.choice([0, 0, 1, -1])).scaleb(-8)).quantize(Decimal("1e-8"))
+        return (Decimal(base) + Decimal(self.random.choice([0, 0, 1, -1])).scaleb(-8)).quantize(
+            Decimal("1e-8")
+        )
 
     def _number(self) -> Decimal:
         base = self.random.choice(["0", "2.5", "-2.5", "1000", "0.125", "123456.78901234"])
@@ -90,7 +99,9 @@ class Generator:
 
 def constants_of(pack: Pack) -> dict[str, set[Any]]:
     """The constants that a policy compares with, and their nearest neighbours, by type."""
-    found: dict[str, set[Any]] = {k: set() for k in ("money", "rate", "number", "integer", "days", "date", "text")}
+    found: dict[str, set[Any]] = {
+        k: set() for k in ("money", "rate", "number", "integer", "days", "date", "text")
+    }
     for core in _cores(pack):
         for node in c.walk(core):
             if not isinstance(node, c.Const) or node.value is None or isinstance(node.value, bool):
@@ -146,7 +157,9 @@ def generated_book(
         for name, spec in vocabulary.lists.items():
             row[name] = rng.choice([None, 0, 0, 1, 1, 2, 3, 4])
             for item in range(row[name] or 0):
-                fields = {n: generator.value(f.type, 0 if f.required else None) for n, f in spec.fields.items()}
+                fields = {
+                    n: generator.value(f.type, 0 if f.required else None) for n, f in spec.fields.items()
+                }
                 items[name].append({"loan_id": row["loan_id"], "item": item + 1, **fields})
         loans.append(row)
     tables = {LOANS: pa.Table.from_pylist(loans, table_schema(vocabulary, LOANS))}

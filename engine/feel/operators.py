@@ -148,12 +148,12 @@ def _arithmetic() -> list[Operator]:
         "The ratio of two amounts is a number. Division by zero is unknown.", ("1 / 8", "0.125"), True)  # fmt: skip
     row("+", DATE, DAYS, DATE, "ADD_DAYS({0}, {1})", "sancha_add_days({0}, {1})",
         "The date so many days later.", ('@"2024-02-28" + @"P2D"', "2024-03-01"))  # fmt: skip
-    row("-", DATE, DAYS, DATE, "ADD_DAYS({0}, -{1})", "sancha_add_days({0}, -{1})",
+    row("-", DATE, DAYS, DATE, "ADD_DAYS({0}, -{1})", "sancha_add_days({0}, -CAST({1} AS HUGEINT))",
         "The date so many days earlier.", ('@"2024-03-01" - @"P1D"', "2024-02-29"))  # fmt: skip
     row("+", DATE, MONTHS, DATE, "ADD_MONTHS({0}, {1})", "sancha_add_months({0}, {1})",
         "The date so many months later; where that month is shorter, its last day.",
         ('@"2024-01-31" + @"P1M"', "2024-02-29"))  # fmt: skip
-    row("-", DATE, MONTHS, DATE, "ADD_MONTHS({0}, -{1})", "sancha_add_months({0}, -{1})",
+    row("-", DATE, MONTHS, DATE, "ADD_MONTHS({0}, -{1})", "sancha_add_months({0}, -CAST({1} AS HUGEINT))",
         "The date so many months earlier; where that month is shorter, its last day.",
         ('@"2024-03-31" - @"P1M"', "2024-02-29"))  # fmt: skip
     row("-", DATE, DATE, DAYS, "({0} - {1}).days", "CAST({0} - {1} AS BIGINT)",

@@ -304,6 +304,9 @@ class Numbers:
     def modulo(self, row: Operator, a: Value, b: Value) -> Value:
         if isinstance(a, Exact) and isinstance(b, Exact):
             template = "((({0} % nullif({1}, 0)) + {1}) % nullif({1}, 0))"
+            if a.size > BIGINT_MAX:
+                # The least BIGINT overflows when divided by -1.
+                a = Exact(self.huge(a.cell), 0, a.low, a.high)
             return self.exact(template, [a, b], 0, min(b.low, 0) * 2, max(b.high, 0) * 2, True)
         return self.by_row(row, a, b)
 

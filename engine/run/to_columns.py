@@ -897,7 +897,7 @@ def _numeric(name: str) -> Operator:
     return next(row for row in BY_NAME[name] if row.params[0].name == "number")
 
 
-_DAYS = "(CASE WHEN {0} < 0 THEN '-P' || -{0} || 'D' ELSE 'P' || {0} || 'D' END)"
+_DAYS = "(CASE WHEN {0} < 0 THEN '-P' || -CAST({0} AS HUGEINT) || 'D' ELSE 'P' || {0} || 'D' END)"
 _TEXT_OF = {
     "date-time": "(CASE WHEN epoch_us({0}) % 1000000 = 0 THEN strftime({0}, '%Y-%m-%dT%H:%M:%S') "
     "ELSE strftime({0}, '%Y-%m-%dT%H:%M:%S.%f') END)",

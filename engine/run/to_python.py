@@ -423,8 +423,8 @@ class _Writer:
             self.tables[id(node.table)] = name
             self.keep.append(node.table)
             self.space[name] = _table_function(node.table)
-        inputs = ", ".join(self.atom(i) for i in node.inputs)
-        row = self.assign(f"{self.tables[id(node.table)]}({inputs})")
+        arguments = [*(self.atom(i) for i in node.inputs), *(self.variable(v)[0] for v in _days(node.table))]
+        row = self.assign(f"{self.tables[id(node.table)]}({', '.join(arguments)})")
         return self.assign(f"None if {row} is None else {row}[{node.output}]"), True
 
 
@@ -441,17 +441,27 @@ def _one_of(node: c.Or) -> tuple[c.Core, tuple[str, ...]] | None:
     return (operands[0], tuple(values)) if all(o == operands[0] for o in operands) else None
 
 
+def _days(table: Table) -> list[c.Var]:
+    """The variables besides the inputs that the cells speak of: the day on which their parameters are read."""
+    inputs = {input_name(i) for i in range(len(table.inputs))}
+    found: dict[str, c.Var] = {}
+    for row in table.rows:
+        for core in (*row.tests, *row.outputs, *(table.default or ())):
+            found |= {n.name: n for n in c.walk(core) if isinstance(n, c.Var) and n.name not in inputs}
+    return list(found.values())
+
+
 def _table_function(table: Table) -> Callable[..., tuple[Any, ...] | None]:
-    """A function of the inputs that gives the outputs by the hit policy, or None: missing."""
+    """A function of the inputs, and of `_days`, that gives the outputs by the hit policy, or None: missing."""
     names = [f"a{i}" for i in range(len(table.inputs))]
+    bound = {input_name(i): (name, True) for i, name in enumerate(names)}
+    for i, day in enumerate(_days(table)):
+        names.append("as_of" if day.name == "as_of" else f"day{i}")
+        bound[day.name] = (names[-1], day.nullable)
 
     def compiled(cores: Sequence[c.Core]) -> Callable[..., tuple[Any, ...]]:
         writer = _Writer(Calendar.empty())
-        writer.scopes[0] = {input_name(i): (name, True) for i, name in enumerate(names)}
-        for core in cores:
-            for node in c.walk(core):
-                if isinstance(node, c.Var) and node.name not in writer.scopes[0]:
-                    writer.scopes[0][node.name] = (node.name, node.nullable)
+        writer.scopes[0] = dict(bound)
         results = [writer.atom(core) for core in cores]
         writer.write(f"return ({''.join(r + ', ' for r in results)})")
         source = "\n".join([f"def f({', '.join(names)}):", *writer.lines]) + "\n"
