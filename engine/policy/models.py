@@ -6,8 +6,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from sancha.engine.feel.temporal import parse_date
 from sancha.engine.policy.source import Closed
 
 Identifier = Annotated[str, Field(pattern=r"^[^\W\d]\w*$")]
@@ -16,6 +17,18 @@ Impact = Literal["formal", "control", "regulatory", "fraud"]
 Signal = Literal["red", "orange", "yellow"]
 Evidence = Literal["V-text", "V-law", "V-sec", "V-prac", "R-hi", "R-lo", "B"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+def _day(value: object) -> object:
+    day = parse_date(value) if isinstance(value, str) else value
+    if not isinstance(day, date):
+        shown = f"`{value}`" if isinstance(value, str) else "something else"
+        raise ValueError(f"expected a date, found {shown}; write a date as 2024-01-31")
+    return day
+
+
+#: A date as the packs write it, and nothing that could be taken for one.
+Day = Annotated[date, BeforeValidator(_day)]
 
 
 def _filled(texts: dict[str, str]) -> dict[str, str]:
@@ -30,8 +43,8 @@ Texts = Annotated[dict[str, str], AfterValidator(_filled)]
 class Interval(Closed):
     """Days in force; `until` is the last of them."""
 
-    from_: date = Field(alias="from")
-    until: date | None = None
+    from_: Day = Field(alias="from")
+    until: Day | None = None
 
 
 class SourceRef(Closed):
@@ -57,15 +70,15 @@ class PackFile(Closed):
     currency: str
     time_zone: str = Field(alias="time zone")
     dimensions: Dimensions
-    review_by: date | None = Field(alias="review by", default=None)
+    review_by: Day | None = Field(alias="review by", default=None)
 
 
 class CalendarFile(Closed):
-    from_: date = Field(alias="from")
-    until: date
+    from_: Day = Field(alias="from")
+    until: Day
     weekend: list[Weekday] = ["saturday", "sunday"]
-    holidays: list[date] = []
-    working_weekends: list[date] = Field(alias="working weekends", default=[])
+    holidays: list[Day] = []
+    working_weekends: list[Day] = Field(alias="working weekends", default=[])
     source: str
 
 
@@ -102,7 +115,7 @@ class VocabularyFile(Closed):
 
 
 class ParameterValue(Closed):
-    from_: date = Field(alias="from")
+    from_: Day = Field(alias="from")
     value: str
     source: SourceRef
 
@@ -217,8 +230,8 @@ class WaiverFile(Closed):
     scope: str
     approver: str
     level: int
-    from_: date = Field(alias="from")
-    until: date
+    from_: Day = Field(alias="from")
+    until: Day
     compensating_control: Texts = Field(alias="compensating control")
 
 

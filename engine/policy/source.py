@@ -5,7 +5,8 @@ All plain scalars stay text (`no`, `1.10` and `2024-01-31` are what was written)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +15,14 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
-
 from sancha.engine.diagnostics import Diagnostic, PackError, Place, did_you_mean
 
 Key = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 #: Deeper files are refused before they could exhaust the stack.
 MAX_DEPTH = 50
+#: Aliases can make a large file of a small one.
+MAX_NODES = 500_000
 
 
 class Closed(BaseModel):
@@ -90,63 +92,134 @@ def _align(text: str, node: yaml.ScalarNode) -> list[int]:
 
 
 def read_text(path: Path, shown: str) -> str:
-    """A text file in UTF-8. Raises PackError with the place of the first byte that is not."""
+    """A text file in UTF-8. Raises PackError with the place of the first byte or character that is not text."""
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise PackError([Diagnostic("E0301", f"cannot read `{shown}`: {error.strerror}")]) from None
+        reason = (error.strerror or str(error)).lower()
+        raise PackError([Diagnostic("E0301", f"cannot read `{shown}`: {reason}")]) from None
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise PackError(
-            [Diagnostic("E0301", "the file is not UTF-8", Place(shown, line, 1), "save it as UTF-8")]
-        ) from None
+        raise PackError([_not_utf8(data, shown, error.start)]) from None
+    if (control := _CONTROL.search(text)) is not None:
+        message = f"the file holds a control character, U+{ord(control[0]):04X}"
+        raise PackError([Diagnostic("E0301", message, _place_at(shown, text, control.start()), "take it out")])
+    return text
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+
+
+def _not_utf8(data: bytes, shown: str, at: int) -> Diagnostic:
+    """The place of the first byte that is not UTF-8, with the line as the likely encoding reads it."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        help = "it is UTF-16, which Windows calls Unicode: save it as UTF-8"
+        return Diagnostic("E0301", "the file is not UTF-8", Place(shown, 1, 1), help)
+    try:
+        text, guess = data.decode("gb18030"), "it looks like GBK: "
+    except UnicodeDecodeError:
+        text, guess = data.decode("latin-1"), ""
+    before = data[:at].decode("utf-8", "replace")
+    line = before.count("\n")
+    place = Place(shown, line + 1, len(before) - (before.rfind("\n") + 1) + 1, 1, text.split("\n")[line].rstrip("\r"))
+    return Diagnostic("E0301", "the file is not UTF-8", place, f"{guess}save it as UTF-8 (in Excel: `CSV UTF-8`)")
+
+
+def _place_at(shown: str, text: str, at: int) -> Place:
+    line = text.count("\n", 0, at)
+    return Place(shown, line + 1, at - (text.rfind("\n", 0, at) + 1) + 1, 1, text.split("\n")[line])
 
 
 def read_yaml(path: Path, shown: str) -> list[Document]:
-    """All documents of a YAML file. Raises PackError for what is not YAML, and for keys given twice."""
+    """All documents of a YAML file. Raises PackError for what is not YAML, and for all keys given twice."""
     text = read_text(path, shown)
     documents: list[Document] = []
+    reading = _Reading()
     try:
         for node in yaml.compose_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             document = Document(shown, text, None)
             if node is not None:
-                document.value = _build(document, node, (), 0)
+                document.value = reading.value(document, node, (), 0)
                 documents.append(document)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = None
-        if mark is not None:
-            lines = text.split("\n")
-            place = Place(shown, mark.line + 1, mark.column + 1, 1, lines[mark.line] if mark.line < len(lines) else "")
-        help = "put the text in quotes if it holds `: ` or begins with `@`, `[`, `{`, `*`, `&`, `!`, `%` or a quote"
-        raise PackError([Diagnostic("E0301", f"not YAML: {error.problem}", place, help)]) from None
-    except yaml.YAMLError as error:
-        raise PackError([Diagnostic("E0301", f"not YAML: {error}", Place(shown, 1, 1))]) from None
+        raise PackError([*reading.defects, _not_yaml(error, text, shown)]) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        message = "too deeply nested" if isinstance(error, RecursionError) else str(error)
+        raise PackError([Diagnostic("E0301", f"not YAML: {message}", Place(shown, 1, 1))]) from None
+    if reading.defects:
+        raise PackError(reading.defects)
     return documents
 
 
-def _build(document: Document, node: yaml.Node, path: Key, depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise PackError([Diagnostic("E0301", f"nested more than {MAX_DEPTH} deep", document.place(path[:-1]))])
-    document.nodes[path] = node
-    if isinstance(node, yaml.ScalarNode):
-        if not node.style and node.value in ("", "null", "~"):
-            return None
-        return node.value
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(document, item, (*path, i), depth + 1) for i, item in enumerate(node.value)]
-    out: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else ""
-        if key in out:
+#: What the YAML reader says, what it means, and what mends it.
+_YAML = (
+    ("found character that cannot start any token", "a text cannot begin with `{char}`", "put the text in quotes"),
+    ("mapping values are not allowed", "`: ` stands where no key can be", "put the text in quotes, or mend the indentation"),
+    ("could not find expected ':'", "a line is neither a key with `: ` nor part of a text", "write `key: value`"),
+    ("did not find expected key", "the line does not fit those above it",
+     "mend the indentation, or put a text that goes on after a closing quote in quotes as a whole"),
+    ("did not find expected '-' indicator", "the line does not fit the list above it", "begin each entry with `- `"),
+    ("did not find expected ',' or", "a list in brackets is not closed, or lacks a comma", "close it with `]` or `}`"),
+    ("block sequence entries are not allowed", "`- ` begins a list where none can be", "begin the list on a line of its own"),
+    ("found unexpected end of stream", "a text in quotes is not closed", "close it"),
+    ("found unexpected document indicator", "a text in quotes is not closed", "close it"),
+    ("found unknown escape character", "a backslash in a text in double quotes", "use single quotes, or write `\\\\`"),
+    ("found undefined alias", "a text that begins with `*` is read as an alias", "put the text in quotes"),
+    ("while scanning an anchor", "a text cannot begin with `&`", "put the text in quotes"),
+    ("while scanning an alias", "a text cannot begin with `*`", "put the text in quotes"),
+)  # fmt: skip
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, text: str, shown: str) -> Diagnostic:
+    mark = error.problem_mark or error.context_mark
+    said = f"{error.context or ''} {error.problem or ''}"
+    place = None if mark is None else _place_at(shown, text, min(mark.index, max(len(text) - 1, 0)))
+    char = text[mark.index : mark.index + 1] if mark is not None else ""
+    if char == "\t":
+        return Diagnostic("E0301", "not YAML: a tab indents the line", place, "indent with spaces")
+    for words, meaning, help in _YAML:
+        if words in said:
+            return Diagnostic("E0301", f"not YAML: {meaning.format(char=char)}", place, help)
+    return Diagnostic("E0301", f"not YAML: {error.problem}", place, "put a text that holds marks of YAML in quotes")
+
+
+class _Reading:
+    """Builds the values of a file, and collects what YAML would take silently."""
+
+    def __init__(self) -> None:
+        self.defects: list[Diagnostic] = []
+        self.nodes = 0
+
+    def value(self, document: Document, node: yaml.Node, path: Key, depth: int) -> Any:
+        self.nodes += 1
+        if depth > MAX_DEPTH or self.nodes > MAX_NODES:
+            limit = f"nested more than {MAX_DEPTH} deep" if depth > MAX_DEPTH else f"more than {MAX_NODES:,} entries"
+            raise PackError([*self.defects, Diagnostic("E0301", limit, document.place(path[:-1]))])
+        document.nodes[path] = node
+        if not str(node.tag).startswith("tag:yaml.org,2002:"):
+            self.defects.append(Diagnostic("E0301", f"`{node.tag}` is read as a tag", document.place(path),
+                                           "put the text in quotes"))  # fmt: skip
+        if isinstance(node, yaml.ScalarNode):
+            # `style` is None or empty for a plain scalar, by the reader that is installed.
+            if not node.style and node.value in ("", "null", "~"):
+                return None
+            return node.value
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(document, item, (*path, i), depth + 1) for i, item in enumerate(node.value)]
+        out: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            scalar = isinstance(key_node, yaml.ScalarNode)
+            key = str(key_node.value) if scalar else ""
             document.keys[(*path, key)] = key_node
-            place = document.key_place((*path, key))
-            raise PackError([Diagnostic("E0302", f"the key `{key}` is given twice", place, "keep one of them")])
-        document.keys[(*path, key)] = key_node
-        out[key] = _build(document, value_node, (*path, key), depth + 1)
-    return out
+            if not scalar or (*path, key) in document.nodes:
+                message = f"the key `{key}` is given twice" if scalar else "a key is not a text"
+                help = "keep one of them" if scalar else "put a text that begins with `{` or `[` in quotes"
+                place = document.key_place((*path, key))
+                self.defects.append(Diagnostic("E0302" if scalar else "E0303", message, place, help))
+                continue
+            out[key] = self.value(document, value_node, (*path, key), depth + 1)
+        return out
 
 
 def parse_model(model: type[Model], document: Document, base: Key = ()) -> tuple[Model | None, list[Diagnostic]]:
@@ -155,11 +228,34 @@ def parse_model(model: type[Model], document: Document, base: Key = ()) -> tuple
     for step in base:
         value = value[step]
     if not isinstance(value, dict):
-        return None, [Diagnostic("E0303", "expected keys and values", document.place(base))]
+        return None, [Diagnostic("E0303", f"expected keys and values, found {_found(value)}", document.place(base))]
+    empty = list(_empty(document, value, base))
     try:
-        return model.model_validate(value), []
+        return (None if empty else model.model_validate(value)), empty
     except ValidationError as error:
-        return None, list(_defects(model, document, base, error))
+        missed = {d.place for d in empty}
+        return None, [*empty, *(d for d in _defects(model, document, base, error) if d.place not in missed)]
+
+
+def faulty_keys(model: type[BaseModel], value: Mapping[str, Any]) -> set[str]:
+    """The keys at the top of a value with which its model finds fault, and those it lacks."""
+    empty = {key for key, part in value.items() if part is None}
+    try:
+        model.model_validate(value)
+        return empty
+    except ValidationError as error:
+        return empty | {str(item["loc"][0]) for item in error.errors(include_url=False) if item["loc"]}
+
+
+def _empty(document: Document, value: Any, path: Key) -> Iterator[Diagnostic]:
+    """Keys without a value, which a reader could take for keys that are not there."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        if part is None:
+            place = document.key_place((*path, key)) if isinstance(key, str) else document.place((*path, key))
+            what = f"the key `{key}`" if isinstance(key, str) else "an entry of the list"
+            yield Diagnostic("E0304", f"{what} has no value", place, "give it a value, or take it out")
+        yield from _empty(document, part, (*path, key))
 
 
 def _defects(model: type[BaseModel], document: Document, base: Key, error: ValidationError) -> Iterator[Diagnostic]:
@@ -174,15 +270,51 @@ def _defects(model: type[BaseModel], document: Document, base: Key, error: Valid
             help = did_you_mean(name, known) or (f"known keys: {', '.join(known)}" if known else None)
             yield Diagnostic("E0303", f"unknown key `{name}`", document.key_place(path), help)
         elif kind == "missing":
-            yield Diagnostic("E0304", f"the key `{loc[-1]}` is lacking", document.place(path[:-1]) if not loc[:-1]
-                             else document.key_place(path[:-1]))  # fmt: skip
+            within = f" of `{loc[-2]}`" if len(loc) > 1 and isinstance(loc[-2], str) else ""
+            place = document.place(path[:-1]) if not within else document.key_place(path[:-1])
+            yield Diagnostic("E0304", f"the key `{loc[-1]}`{within} is lacking", place)
         else:
-            message = item["msg"].removeprefix("Value error, ")
-            message = message[0].lower() + message[1:]
+            message, help = _wrong(kind, item)
+            place = document.key_place(path) if item["loc"][-1:] == ("[key]",) else document.place(path)
             key = (path, message)
             if key not in seen:
                 seen.add(key)
-                yield Diagnostic("E0305", message, document.place(path))
+                yield Diagnostic("E0305", message, place, help)
+
+
+def _wrong(kind: str, item: Mapping[str, Any]) -> tuple[str, str | None]:
+    """What is wrong with a value, in words, and a help line."""
+    given = item["input"]
+    shown = f"`{given}`" if isinstance(given, str) else _found(given)
+    if kind == "literal_error":
+        values = re.findall(r"'([^']*)'", item["ctx"]["expected"])
+        near = did_you_mean(given, values) if isinstance(given, str) else None
+        return f"{shown} is none of the values of this key", near or f"the values are {', '.join(values)}"
+    if kind == "string_pattern_mismatch":
+        if "-" in item["ctx"]["pattern"]:
+            return f"{shown} is no id of a rule", "an id is capitals and digits, a hyphen, and digits or letters: `CR-01`"
+        return f"{shown} is no name", "a name is made of letters, digits and `_`, and does not begin with a digit"
+    if kind.startswith("int_"):
+        return f"expected an integer, that is a whole number, found {shown}", None
+    if kind.startswith("bool_"):
+        return f"expected true or false, found {shown}", None
+    if kind == "string_type":
+        return f"expected a text, found {shown}", "put a text that begins with `{` or `[` in quotes"
+    if kind in ("list_type", "tuple_type"):
+        return f"expected a list, found {shown}", "write `[a, b]`, or each entry on a line that begins with `- `"
+    if kind in ("dict_type", "model_type", "model_attributes_type", "mapping_type"):
+        return f"expected keys and values, found {shown}", "write `{key: value}`, or each key on a line of its own"
+    if kind == "too_short":
+        return "expected at least one entry", None
+    message = str(item["msg"]).removeprefix("Value error, ")
+    help = None
+    if kind == "value_error" and "; " in message:
+        message, _, help = message.partition("; ")
+    return message[0].lower() + message[1:], help
+
+
+def _found(value: Any) -> str:
+    return {dict: "keys and values", list: "a list", type(None): "nothing"}.get(type(value)) or f"`{value}`"
 
 
 def _real(document: Document, base: Key, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
