@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import altair as alt
 import vl_convert
-from sancha.audit.evidence import STAGES, Counts, Evidence
+from sancha.audit.evidence import STAGES, Counts, Evidence, quarter
 from sancha.audit.findings import Finding
 from sancha.audit.measures import rate
 from sancha.audit.severity import LEVELS
@@ -126,8 +126,11 @@ def trend(t: Texts, evidence: Evidence) -> Chart | None:
     """Rates of apparent breaches by quarter judged, one line a stage."""
     groups: dict[tuple[str, str], Counts] = {}
     for (rule, period, stage), counts in evidence.counts("rule", "period", "stage").items():
-        # The groups of a portfolio rule are no files: they would be lost among the thousands.
-        if period is not None and rule not in evidence.portfolio:
+        # The groups of a portfolio rule are no files: they would be lost among the thousands. After the day
+        # of the book only what was answered early is judged: nothing there could be a breach.
+        if period is None or rule in evidence.portfolio or period > quarter(evidence.as_of):
+            continue
+        if counts.judged.files:
             groups[period, stage] = groups.get((period, stage), Counts()) + counts
     cells = {k: c for k, c in groups.items() if c.judged.files >= LEAST}
     quarters = sorted({k[0] for k in cells})

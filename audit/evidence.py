@@ -163,6 +163,13 @@ class Evidence:
                 code="E0802",
             )
 
+    @property
+    def _until(self) -> date | None:
+        """The last day of the period where it ends a quarter. Else it lies on the day of the book or after,
+        and there is nothing to leave out."""
+        last = self.scope.last
+        return last if last and last == _quarter_end(last) else None
+
     def _create_outcomes(self) -> None:
         path = self.path / "outcomes.parquet"
         where = ["true"]
@@ -184,8 +191,8 @@ class Evidence:
         where += [_among(c, v) for c, v in (("stage", self.scope.stages), ("rule", self.scope.rules)) if v]
         if self.scope.first:
             where.append(f"(period is null or period >= {_literal(quarter(self.scope.first))})")
-        if self.scope.last and self.scope.last < self.as_of:
-            where.append(f"(period is null or period <= {_literal(quarter(self.scope.last))})")
+        if self._until:
+            where.append(f"(period is null or period <= {_literal(quarter(self._until))})")
         self._db.execute(
             f"create table outcomes as from read_parquet({_literal(path)}) where {' and '.join(where)}"
         )
@@ -206,8 +213,8 @@ class Evidence:
         where += [_among(c, v) for c, v in (("stage", self.scope.stages), ("rule", self.scope.rules)) if v]
         if self.scope.first:
             where.append(f"(judged_on is null or judged_on >= {_literal(self.scope.first)})")
-        if self.scope.last:
-            where.append(f"(judged_on is null or judged_on <= {_literal(self.scope.last)})")
+        if self._until:
+            where.append(f"(judged_on is null or judged_on <= {_literal(self._until)})")
         self._db.execute(
             f"create view exceptions as from read_parquet({_literal(self.path / 'exceptions.parquet')}) "
             f"where {' and '.join(where)}"

@@ -359,19 +359,23 @@ def _data_gaps(
         reply = answers.get(id_)
         affected = evidence.lacking(rules)
         label = fact_label(pack.vocabulary, fact)
+
+        def about(text: Text, label: Text = label) -> Text:
+            return {lang: words.replace("{fact}", _in(label, lang)) for lang, words in text.items()}
+
         findings.append(
             Finding(
                 number=0,
                 id=id_,
                 kind="data",
-                title={lang: text.replace("{fact}", label[lang]) for lang, text in title.items()},
+                title=about(title),
                 stage=min((r.stage for r in rows), key=STAGES.index),
                 rules=rules,
                 criteria=None,
                 condition=condition,
-                cause=_words(cause, reply and reply.cause, reply),
+                cause=_words(about(cause), reply and reply.cause, reply),
                 effect=Effect(affected, None, None),
-                recommendation=_words(recommendation, reply and reply.recommendation, reply),
+                recommendation=_words(about(recommendation), reply and reply.recommendation, reply),
                 severity=severity,
                 confidence="confirmed" if reply and reply.confirmed else "lead",
                 comparisons=(),
@@ -484,6 +488,11 @@ def _numbered(finding: Finding, number: int) -> Finding:
     return replace(finding, number=number)
 
 
+def _in(text: Text, lang: str) -> str:
+    """A text in a language, or in whichever it has."""
+    return text.get(lang) or next(iter(text.values()))
+
+
 def fact_label(vocabulary: Any, fact: str) -> dict[str, str]:
     """The label of a fact in each language: `visits[2].date` is "Site visits 2: date"."""
     name = plain_fact(fact)
@@ -500,7 +509,7 @@ def fact_label(vocabulary: Any, fact: str) -> dict[str, str]:
             if rest in entry.fields:
                 labels = entry.fields[rest].label
                 return {
-                    lang: f"{entry.label[lang]}{space}{'：' if lang == 'zh' else ': '}{labels[lang]}"
+                    lang: f"{_in(entry.label, lang)}{space}{'：' if lang == 'zh' else ': '}{labels[lang]}"
                     for lang in labels
                 }
     return {"en": fact, "zh": fact}

@@ -320,10 +320,11 @@ def test_unknown_above_tolerance_is_a_finding_of_its_own(pack: Pack, tmp_path: P
         "PRE-21": codes_like(100, unknown=5),
     }
     evidence = evidence_of(tmp_path, pack, given_codes)
-    words = ({"en": "No trace of {fact}", "zh": "未见{fact}"}, {"en": "c", "zh": "c"}, {"en": "r", "zh": "r"})
+    words = ({"en": "No trace of {fact}", "zh": "未见{fact}"}, {"en": "c"}, {"en": "find {fact}"})
     findings = derive_findings(evidence, pack, terms(), data_gap_words=words)
     assert [f.id for f in findings] == ["data:third_party.electricity_kwh", "data:approval.level"]
     gap = findings[0]
+    assert gap.recommendation.text["en"] == "find electricity of the last 12 months in kWh"
     assert gap.title["zh"] == "未见近12个月用电量" and gap.rules == ("XV-04",)
     assert gap.severity.arithmetic == "3 × 2 = 6" and gap.severity.level == "medium"
     assert gap.effect.affected.files == 40 and gap.outcome == "unknown"
