@@ -21,7 +21,7 @@ demo: $(READY)
 	@$(SANCHA) demo --out demo
 
 test: $(READY)
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n auto
 
 lint: $(READY)
 	@.venv/bin/ruff check .

@@ -36,6 +36,8 @@ PDF_ROWS = {"high": 25, "medium": 15, "low": 5}
 HTML_ROWS = 200_000
 #: Findings named on the opinion page.
 MAIN_FINDINGS = 5
+#: Of more findings than this, those of low severity are listed in the PDF without a section of their own.
+PRINTED_IN_FULL = 30
 LISTED = ("breach", "unknown", "waived")
 
 
@@ -151,6 +153,8 @@ def _context(report: Report, t: Texts) -> dict[str, Any]:
     evidence, opinion = report.evidence, report.opinion
     pack = report.pack
     counts = evidence.counts("rule")
+    printed = [f for f in report.findings if not f.below_materiality]
+    brief = [f for f in printed if f.severity.level == "low"] if len(printed) > PRINTED_IN_FULL else []
     number_of = {rule: f.code for f in reversed(report.findings) for rule in f.rules if f.kind != "data"}
     return {
         "t": t,
@@ -160,7 +164,8 @@ def _context(report: Report, t: Texts) -> dict[str, Any]:
         "prose": prose,
         "evidence": evidence,
         "findings": report.findings,
-        "full": [f for f in report.findings if not f.below_materiality],
+        "full": [f for f in printed if f not in brief],
+        "brief": brief,
         "small": [f for f in report.findings if f.below_materiality],
         "main": [f for f in report.findings if not f.below_materiality][:MAIN_FINDINGS],
         "opinion": opinion,
