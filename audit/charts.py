@@ -91,7 +91,7 @@ def heat_map(t: Texts, evidence: Evidence) -> Chart | None:
                     "link": f"#exceptions?stage={quote(stage)}&branch={quote(branch)}&outcome=breach",
                 }
             )
-    frame = alt.Chart(alt.Data(values=data)).encode(
+    frame = alt.Chart(_data(data)).encode(
         x=alt.X("stage:N", sort=[t(f"stage.{s}") for s in stages], title=None).axis(
             orient="top", labelAngle=0, labelFontSize=13, labelFontWeight="bold", domain=False, ticks=False
         ),
@@ -147,7 +147,7 @@ def trend(t: Texts, evidence: Evidence) -> Chart | None:
     colours = [STAGE_COLOURS[STAGES.index(s)] for s in stages]
     every = 1 + len(quarters) // 21
     two_lines = "[slice(datum.label, 4), slice(datum.label, 4) == 'Q1' ? slice(datum.label, 0, 4) : '']"
-    frame = alt.Chart(alt.Data(values=data)).encode(
+    frame = alt.Chart(_data(data)).encode(
         x=alt.X("quarter:O", title=None).axis(
             labelAngle=0,
             labelExpr=two_lines if every == 1 else "datum.label",
@@ -199,7 +199,7 @@ def severity(t: Texts, findings: Sequence[Finding]) -> Chart | None:
         for (s, level), n in count.items()
     ]
     names = [t(f"severity.{level}") for level in LEVELS]
-    frame = alt.Chart(alt.Data(values=data)).encode(
+    frame = alt.Chart(_data(data)).encode(
         y=alt.Y("stage:N", sort=[t(f"stage.{s}") for s in stages], title=None).axis(
             domain=False, ticks=False, labelFontSize=12, labelPadding=8
         ),
@@ -212,7 +212,7 @@ def severity(t: Texts, findings: Sequence[Finding]) -> Chart | None:
         .legend(orient="top", labelFontSize=12)
     )
     figures = (
-        alt.Chart(alt.Data(values=data))
+        alt.Chart(_data(data))
         .mark_text(color="#ffffff", fontWeight="bold", fontSize=12)
         .encode(
             y=alt.Y("stage:N", sort=[t(f"stage.{s}") for s in stages]),
@@ -225,6 +225,10 @@ def severity(t: Texts, findings: Sequence[Finding]) -> Chart | None:
     svg = _svg((bars + figures).properties(width=520, height=34 * len(stages)))
     rows = [(t(f"stage.{s}"), *(str(count[s, level]) for level in LEVELS)) for s in stages]
     return Chart(t("severity_chart"), "", t("severity_alt"), svg, (t("stage"), *names), tuple(rows))
+
+
+def _data(rows: list[dict[str, Any]]) -> Any:
+    return alt.Data(values=rows)  # type: ignore[no-untyped-call]
 
 
 def _rate(counts: Counts) -> Decimal:

@@ -30,6 +30,7 @@ from sancha.audit.report import LISTED, Report, standing_line, write_html, write
 from sancha.audit.texts import LANGUAGES, Texts, all_texts
 from sancha.audit.triangulation import Questionnaire, published_wordings, questionnaire
 from sancha.engine.diagnostics import PackError, SanchaError, did_you_mean
+from sancha.engine.policy.pack import Pack, load_pack
 
 #: The file by which a folder is known to hold the output of an engagement.
 MANIFEST = "engagement.json"
@@ -74,8 +75,6 @@ def run_engagement(
     name, its number and how many there are. The output of an earlier engagement in `out` is replaced, other
     files there stay. Raises SanchaError, or PackError with the places in the files at fault.
     """
-    from sancha.engine.policy.pack import load_pack
-
     plan = load_engagement(engagement)
     languages: Sequence[str] = (lang,) if lang else tuple(dict.fromkeys(plan.file.languages))
     for one in languages:
@@ -106,7 +105,7 @@ def run_engagement(
 
 def _work(
     plan: Engagement,
-    pack: Any,
+    pack: Pack,
     replies: Sequence[Reply],
     languages: Sequence[str],
     staged: Path,
@@ -227,7 +226,7 @@ class _Steps:
 # The run and the questionnaire
 
 
-def _run(plan: Engagement, pack: Any, staged: Path, out: Path, progress: bool) -> tuple[Path, Path]:
+def _run(plan: Engagement, pack: Pack, staged: Path, out: Path, progress: bool) -> tuple[Path, Path]:
     """The run to read now, and where it lies when all is done."""
     if plan.file.run is None:
         from sancha.engine.run.replay import replay

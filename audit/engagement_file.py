@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 from sancha.audit.findings import Reply
 from sancha.engine.diagnostics import Diagnostic, PackError, did_you_mean
+from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.source import Closed, Document, parse_model, read_yaml
 
 Line = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
@@ -176,7 +177,7 @@ def _defects(engagement: Engagement) -> Iterable[Diagnostic]:
         yield Diagnostic("E0801", "the period ends before it begins", place(("period", "until")))
 
 
-def unknown_rules(engagement: Engagement, pack: Any) -> Iterable[Diagnostic]:
+def unknown_rules(engagement: Engagement, pack: Pack) -> Iterable[Diagnostic]:
     named = {
         ("scope", "rules"): engagement.file.scope.rules,
         ("repeat findings",): engagement.file.repeat_findings,

@@ -225,7 +225,7 @@ class Evidence:
             "select rule, stage, branch, period, version, outcome, sum(files)::bigint, sum(exposure) "
             "from outcomes group by all order by all"
         ).fetchall()
-        return tuple(Cell(*row[:6], Tally(row[6], row[7] or Decimal(0))) for row in rows)
+        return tuple(Cell(r[0], r[1], r[2], r[3], r[4], r[5], Tally(r[6], r[7] or Decimal(0))) for r in rows)
 
     def _check_scope(self) -> None:
         known = {c.branch for c in self.cells if c.branch}
@@ -445,7 +445,7 @@ def _quarter_end(day: date) -> date:
 def _run_info(run: Path) -> dict[str, Any]:
     path = run / "run.json"
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
+        info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if info["format"] != 1:
             raise SanchaError(
                 f"the run has format {info['format']}, this version reads format 1", where=path, code="E0802"

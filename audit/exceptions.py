@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from sancha.audit.evidence import Evidence
 from sancha.audit.findings import fact_label, plain_fact
 from sancha.audit.texts import Texts
+from sancha.engine.policy.pack import Pack, Rule
 
 _SLOT = re.compile(r"\{\s*([^{}\s]+)\s*\}")
 
@@ -21,7 +21,7 @@ def slots_of(text: str) -> list[str]:
     return list(dict.fromkeys(_SLOT.findall(text)))
 
 
-def sentence(t: Texts, pack: Any, rule: Any, values: Mapping[str, str]) -> str:
+def sentence(t: Texts, pack: Pack, rule: Rule, values: Mapping[str, str]) -> str:
     """The rule's finding text with its slots filled. A slot without a value shows the fact's label."""
 
     def fill(match: re.Match[str]) -> str:
@@ -34,7 +34,7 @@ def sentence(t: Texts, pack: Any, rule: Any, values: Mapping[str, str]) -> str:
     return _SLOT.sub(fill, t.said(rule.finding))
 
 
-def label(pack: Any, name: str) -> Mapping[str, str]:
+def label(pack: Pack, name: str) -> Mapping[str, str]:
     """The label of a fact, a parameter or a decision in each language, or its name."""
     if name.startswith("parameters."):
         parameter = pack.parameters.get(name.removeprefix("parameters."))
@@ -45,7 +45,7 @@ def label(pack: Any, name: str) -> Mapping[str, str]:
     return fact_label(pack.vocabulary, name)
 
 
-def type_of(pack: Any, name: str) -> str:
+def type_of(pack: Pack, name: str) -> str:
     """The name of a fact's type, `text` where it is not known."""
     if name.startswith("parameters."):
         parameter = pack.parameters.get(name.removeprefix("parameters."))
@@ -75,7 +75,7 @@ def value_text(t: Texts, type_name: str, value: str) -> str:
     return value
 
 
-def sentences(t: Texts, pack: Any, evidence: Evidence, batch: pa.RecordBatch) -> list[str]:
+def sentences(t: Texts, pack: Pack, evidence: Evidence, batch: pa.RecordBatch) -> list[str]:
     """What each exception says; nothing where it is not a breach."""
     book = SlotValues(evidence, pack, batch)
     slots = {rule: slots_of(t.said(pack.rules[rule].finding)) for rule in set(batch["rule"].to_pylist())}
@@ -93,7 +93,7 @@ def sentences(t: Texts, pack: Any, evidence: Evidence, batch: pa.RecordBatch) ->
 class SlotValues:
     """What the sentences of some exceptions need beyond the facts that their rules read, from the book."""
 
-    def __init__(self, evidence: Evidence, pack: Any, table: pa.Table | pa.RecordBatch) -> None:
+    def __init__(self, evidence: Evidence, pack: Pack, table: pa.Table | pa.RecordBatch) -> None:
         loans = pc.unique(table["loan_id"]).drop_null()
         self._place = {loan: i for i, loan in enumerate(loans.to_pylist())}
         rules = pc.unique(table["rule"]).to_pylist()

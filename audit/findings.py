@@ -15,6 +15,8 @@ from typing import Any, Literal
 from sancha.audit.evidence import STAGES, Counts, Evidence
 from sancha.audit.measures import Tally, bounds, rate, wilson
 from sancha.audit.severity import DUE_DAYS, LEVELS, Severity, assess
+from sancha.engine.policy.pack import Pack, Rule
+from sancha.engine.policy.vocabulary import Vocabulary
 
 Text = Mapping[str, str]
 Kind = Literal["files", "groups", "signal", "data"]
@@ -226,7 +228,7 @@ class Terms:
 
 def derive_findings(
     evidence: Evidence,
-    pack: Any,
+    pack: Pack,
     terms: Terms,
     *,
     comparisons: Mapping[str, tuple[ItemComparison, ...]] | None = None,
@@ -285,8 +287,8 @@ def plain_fact(name: str) -> str:
 
 def _of_rule(
     evidence: Evidence,
-    pack: Any,
-    rule: Any,
+    pack: Pack,
+    rule: Rule,
     tally: Counts,
     terms: Terms,
     reply: Reply | None,
@@ -305,6 +307,7 @@ def _of_rule(
     if terms.distressed_fact and rule.kind != "portfolio":
         distressed = evidence.distressed((rule.id,), terms.distressed_fact, terms.distressed_values)
     affected = tally.breach
+    cause = pack.causes.get(rule.cause or "", {})
     return Finding(
         number=0,
         id=rule.id,
@@ -314,9 +317,11 @@ def _of_rule(
         rules=(rule.id,),
         criteria=_criteria(evidence, pack, rule),
         condition=condition,
-        cause=_words(pack.causes.get(rule.cause, {}), reply and reply.cause, reply, rule.cause),
+        cause=_words(
+            pack.causes.get(rule.cause or "", {}), reply.cause if reply else None, reply, rule.cause
+        ),
         effect=Effect(affected, rate(affected.exposure, tally.judged.exposure), distressed),
-        recommendation=_words(rule.recommend or {}, reply and reply.recommendation, reply),
+        recommendation=_words(rule.recommend or {}, reply.recommendation if reply else None, reply),
         severity=severity,
         confidence="confirmed" if reply and reply.confirmed else "lead",
         comparisons=comparisons,
@@ -328,7 +333,7 @@ def _of_rule(
 
 def _data_gaps(
     evidence: Evidence,
-    pack: Any,
+    pack: Pack,
     counts: Mapping[tuple[Any, ...], Counts],
     terms: Terms,
     answers: Mapping[str, Reply],
@@ -339,8 +344,8 @@ def _data_gaps(
     A rule is put under the fact that it lacks most often: to ask for that fact is what settles it.
     """
     leading: dict[str, str] = {}
-    for rule, fact, _ in evidence.missing_facts():
-        leading.setdefault(rule, plain_fact(fact))
+    for lacking, fact, _ in evidence.missing_facts():
+        leading.setdefault(lacking, plain_fact(fact))
     by_fact: dict[str, list[GapRow]] = {}
     for id_, rule in pack.rules.items():
         tally = counts.get((id_,), Counts())
@@ -373,9 +378,9 @@ def _data_gaps(
                 rules=rules,
                 criteria=None,
                 condition=condition,
-                cause=_words(about(cause), reply and reply.cause, reply),
+                cause=_words(about(cause), reply.cause if reply else None, reply),
                 effect=Effect(affected, None, None),
-                recommendation=_words(about(recommendation), reply and reply.recommendation, reply),
+                recommendation=_words(about(recommendation), reply.recommendation if reply else None, reply),
                 severity=severity,
                 confidence="confirmed" if reply and reply.confirmed else "lead",
                 comparisons=(),
@@ -423,7 +428,7 @@ def _together(counts: Mapping[tuple[Any, ...], Counts], rules: tuple[str, ...]) 
     return groups
 
 
-def _criteria(evidence: Evidence, pack: Any, rule: Any) -> Criteria:
+def _criteria(evidence: Evidence, pack: Pack, rule: Rule) -> Criteria:
     versions = _versions(evidence, pack, rule)
     ids = dict.fromkeys(v.clause for v in versions) or {rule.clause: None}
     clauses = [pack.clauses[id_] for id_ in ids if id_ in pack.clauses]
@@ -438,7 +443,7 @@ def _criteria(evidence: Evidence, pack: Any, rule: Any) -> Criteria:
     )
 
 
-def _versions(evidence: Evidence, pack: Any, rule: Any) -> tuple[VersionInForce, ...]:
+def _versions(evidence: Evidence, pack: Pack, rule: Rule) -> tuple[VersionInForce, ...]:
     """The versions under which files were judged, oldest first."""
     by_version = evidence.counts("rule", "version")
     counts = {version: c for (id_, version), c in by_version.items() if id_ == rule.id and version}
@@ -493,7 +498,7 @@ def _in(text: Text, lang: str) -> str:
     return text.get(lang) or next(iter(text.values()))
 
 
-def fact_label(vocabulary: Any, fact: str) -> dict[str, str]:
+def fact_label(vocabulary: Vocabulary, fact: str) -> dict[str, str]:
     """The label of a fact in each language: `visits[2].date` is "Site visits 2: date"."""
     name = plain_fact(fact)
     number = fact.partition("[")[2].partition("]")[0]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]
 from sancha.audit.texts import Texts
 
 #: What a spreadsheet takes for the beginning of a formula, or for white space before one.

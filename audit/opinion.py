@@ -11,6 +11,7 @@ from sancha.audit.evidence import STAGES, Counts, Evidence
 from sancha.audit.findings import Finding
 from sancha.audit.measures import Tally, rate
 from sancha.audit.severity import IMPACT, LEVELS
+from sancha.engine.policy.pack import Pack
 
 Grade = Literal["satisfactory", "improvement", "major improvement", "none"]
 
@@ -55,7 +56,7 @@ class Opinion:
     levels: tuple[tuple[str, int], ...]
 
 
-def form_opinion(evidence: Evidence, pack: Any, findings: Sequence[Finding]) -> Opinion:
+def form_opinion(evidence: Evidence, pack: Pack, findings: Sequence[Finding]) -> Opinion:
     """The conclusion by the rule of `method.conclusion` in texts.yaml: the first line that fits."""
     scores = tuple(s for stage in STAGES if (s := _score(evidence, pack, stage)).rules)
     outcomes = evidence.counts().get((), Counts())
@@ -102,7 +103,7 @@ def _coverage(counts: Counts) -> Decimal | None:
     return rate(concerned - counts.unknown.files, concerned)
 
 
-def _score(evidence: Evidence, pack: Any, stage: str) -> StageScore:
+def _score(evidence: Evidence, pack: Pack, stage: str) -> StageScore:
     """100 times the mean of the rules' pass rates, weighted by their impact points."""
     weighted, weights, rules = Decimal(0), 0, 0
     total = Counts()

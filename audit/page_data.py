@@ -16,6 +16,7 @@ from sancha.audit.evidence import OUTCOMES, STAGES, Evidence
 from sancha.audit.exceptions import SlotValues, label, slots_of, type_of
 from sancha.audit.findings import Finding
 from sancha.audit.texts import Texts
+from sancha.engine.policy.pack import Pack
 
 #: No value in a column of whole numbers.
 NONE = 0xFFFFFFFF
@@ -25,7 +26,7 @@ NO_DAY = -(2**31)
 
 def pack_exceptions(
     t: Texts,
-    pack: Any,
+    pack: Pack,
     evidence: Evidence,
     findings: Sequence[Finding],
     rules: Sequence[str],
@@ -94,7 +95,7 @@ def pack_exceptions(
 
 
 def _details(
-    t: Texts, pack: Any, evidence: Evidence, table: pa.Table, loans: Sequence[str], rules: Sequence[str]
+    t: Texts, pack: Pack, evidence: Evidence, table: pa.Table, loans: Sequence[str], rules: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     slots = {i: slots_of(t.said(pack.rules[i].finding)) for i in rules}
     more = SlotValues(evidence, pack, table)
@@ -117,10 +118,11 @@ def _details(
     every_slot = {s for found in slots.values() for s in found}
     for name in every_slot:
         names.setdefault(name, len(names))
+    numbered: dict[str, str] = {}
     header = {
         "facts": [{"name": n, "label": t.said(label(pack, n)), "type": type_of(pack, n)} for n in names],
         "values": list(values),
-        "codes": {},
+        "codes": numbered,
     }
     arrays = {
         "start": np.array(starts, "<u4"),
@@ -133,7 +135,7 @@ def _details(
     codes = evidence.codes(pa.array(loans, pa.string()), list(rules))
     for i, rule in enumerate(rules):
         if rule in codes.schema.names:
-            header["codes"][str(i)] = f"code{i}"
+            numbered[str(i)] = f"code{i}"
             arrays[f"code{i}"] = codes[rule].combine_chunks().fill_null(2).to_numpy().astype("u1")
     return header, arrays
 

@@ -24,11 +24,12 @@ from sancha.audit.exceptions import type_of, value_text
 from sancha.audit.findings import Finding, Terms, Text, fact_label, plain_fact
 from sancha.audit.glyphs import missing_glyph_error, missing_glyphs, printable
 from sancha.audit.lists import ExceptionList
-from sancha.audit.opinion import Opinion
+from sancha.audit.opinion import Opinion, Reason
 from sancha.audit.page_data import pack_exceptions
 from sancha.audit.texts import Texts, all_texts, avoided_words
 from sancha.audit.triangulation import Questionnaire
 from sancha.engine.diagnostics import SanchaError
+from sancha.engine.policy.pack import Pack
 
 #: Rows of a finding's table in the PDF, largest exposure first; all stand in the list beside it.
 PDF_ROWS = {"high": 25, "medium": 15, "low": 5}
@@ -51,7 +52,7 @@ class Report:
     authors: tuple[str, ...]
     report_date: date
     statement: Text
-    pack: Any
+    pack: Pack
     evidence: Evidence
     terms: Terms
     findings: tuple[Finding, ...]
@@ -88,7 +89,7 @@ def write_html(report: Report, lang: str, path: Path) -> None:
 def write_pdf(report: Report, lang: str, path: Path) -> None:
     """Write the report as a tagged PDF (A4). Raises SanchaError where no font has a character of it."""
     # WeasyPrint loads pango, which a machine that only replays need not have.
-    from weasyprint import HTML
+    from weasyprint import HTML  # type: ignore[import-untyped]
 
     t = _texts(report, lang)
     page = _environment().get_template("print.html.j2")
@@ -242,7 +243,7 @@ def _newest_versions(evidence: Evidence) -> dict[str, str]:
     return newest
 
 
-def _reason(t: Texts, reason: Any) -> str:
+def _reason(t: Texts, reason: Reason) -> str:
     slots = dict(reason.slots)
     if "stage" in slots:
         slots["stage"] = t(f"stage.{slots['stage']}")
@@ -361,7 +362,7 @@ def _rows(report: Report, t: Texts, finding: Finding) -> list[Row]:
     return rows
 
 
-def facts_line(t: Texts, pack: Any, facts: Sequence[Mapping[str, str]], most: int = 170) -> str:
+def facts_line(t: Texts, pack: Pack, facts: Sequence[Mapping[str, str]], most: int = 170) -> str:
     """Facts read in so many characters: facts of the file first, then fields of lists with their values.
 
     What does not fit is counted: `+3`. All of it stands in the list and in the page.

@@ -28,7 +28,8 @@ _MONTHS = (
 def all_texts() -> Mapping[str, Mapping[str, str]]:
     """Every fixed text by key and language."""
     with resources.as_file(resources.files("sancha.audit").joinpath("texts.yaml")) as path:
-        return read_yaml(path, "texts.yaml")[0].value
+        texts: Mapping[str, Mapping[str, str]] = read_yaml(path, "texts.yaml")[0].value
+        return texts
 
 
 def avoided_words(text: str) -> list[str]:

@@ -14,6 +14,8 @@ from typing import Any
 from sancha.audit.evidence import Counts, Evidence
 from sancha.audit.findings import ItemComparison, PublishedWording, Text
 from sancha.engine.policy.source import read_yaml
+from sancha.surveys.instrument import Instrument, Item
+from sancha.surveys.instrument import Text as FormText
 from sancha.surveys.tabulate import Tabulation
 from sancha.surveys.triangulation import band_of
 
@@ -76,7 +78,9 @@ def questionnaire(tabulation: Tabulation, evidence: Evidence) -> Questionnaire:
     form = tabulation.instrument
     answers = tabulation.items.set_index("item")
     counts = evidence.counts("rule")
-    gaps, gap_rules, by_rule = [], {}, {}
+    gaps: list[ItemComparison] = []
+    gap_rules: dict[str, tuple[str, ...]] = {}
+    by_rule: dict[str, tuple[ItemComparison, ...]] = {}
     items = []
     for item in form.items:
         row = answers.loc[item.item]
@@ -130,7 +134,9 @@ def questionnaire(tabulation: Tabulation, evidence: Evidence) -> Questionnaire:
     )
 
 
-def _comparison(form: Any, item: Any, n: int, agreement: Fraction | None, counts: Counts) -> ItemComparison:
+def _comparison(
+    form: Instrument, item: Item, n: int, agreement: Fraction | None, counts: Counts
+) -> ItemComparison:
     judged = counts.judged.files
     practice = Fraction(counts.of("pass").files, judged) if judged else None
     gap = agreement - practice if agreement is not None and practice is not None else None
@@ -174,7 +180,7 @@ def published_wordings() -> Mapping[str, tuple[PublishedWording, ...]]:
     return found
 
 
-def _both(text: Any) -> Text:
+def _both(text: FormText) -> Text:
     return {"en": text.en, "zh": text.zh}
 
 
