@@ -37,7 +37,8 @@ DEMONSTRATION_PACK = Path(__file__).resolve().parent / "rules"
 PackOption = Annotated[
     Path, typer.Option("--pack", help="Folder of the policy pack.", show_default="the demonstration pack")
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace what an earlier run left there.")]
+#: Exit status after an interruption, as shells have it.
+INTERRUPTED = 130
 
 
 def main() -> None:
@@ -48,6 +49,10 @@ def main() -> None:
         fail(error)
     except KeyboardInterrupt:
         interrupted()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # what typer makes of an interruption
+            interrupted()
+        raise
     except RuntimeError as error:
         if "interrupted" not in str(error).lower():  # what DuckDB makes of an interruption
             raise
@@ -61,7 +66,7 @@ def main() -> None:
 
 def interrupted() -> None:
     err.print("interrupted; nothing was left half-written", highlight=False)
-    sys.exit(130)
+    sys.exit(INTERRUPTED)
 
 
 def fail(error: SanchaError) -> None:
