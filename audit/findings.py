@@ -317,9 +317,7 @@ def _of_rule(
         rules=(rule.id,),
         criteria=_criteria(evidence, pack, rule),
         condition=condition,
-        cause=_words(
-            pack.causes.get(rule.cause or "", {}), reply.cause if reply else None, reply, rule.cause
-        ),
+        cause=_words(cause, reply.cause if reply else None, reply, rule.cause),
         effect=Effect(affected, rate(affected.exposure, tally.judged.exposure), distressed),
         recommendation=_words(rule.recommend or {}, reply.recommendation if reply else None, reply),
         severity=severity,
