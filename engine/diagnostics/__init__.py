@@ -41,15 +41,31 @@ class Diagnostic:
             gutter = " " * len(number)
             lines.append(f"{gutter}--> {self.place}")
             if self.place.text:
-                text = self.place.text.replace("\t", " ")
-                start = self.place.column - 1
+                text, start, length = _window(self.place)
                 lines.append(f"{gutter} |")
-                lines.append(f"{number} | {text}")
-                marked = text[start : start + self.place.length] or " "
+                lines.append(f"{number} | {text}".rstrip())
+                marked = text[start : start + length] or " "
                 lines.append(f"{gutter} | {' ' * _width(text[:start])}{'^' * max(1, _width(marked))}")
         if self.help:
             lines.append(f"  = help: {self.help}")
         return "\n".join(lines)
+
+
+#: Longer lines are shown in part, so that the mark stays in view.
+_LONGEST_LINE = 160
+
+
+def _window(place: Place) -> tuple[str, int, int]:
+    """The source line as it is shown, and the span in it: a long line from a little before the span."""
+    text = "".join(c if c.isprintable() else " " for c in place.text)
+    start = min(place.column - 1, len(text))
+    if len(text) <= _LONGEST_LINE:
+        return text, start, place.length
+    first = max(0, min(start - 40, len(text) - 120))
+    last = min(len(text), first + 120)
+    shown = ("…" if first else "") + text[first:last] + ("…" if last < len(text) else "")
+    at = start - first + bool(first)
+    return shown, at, max(1, min(place.length, last - start))
 
 
 class SanchaError(Exception):
@@ -107,9 +123,16 @@ class PackError(SanchaError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A help line that names the nearest known words, or None where nothing is near."""
-    near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
+    near = difflib.get_close_matches(word, list(dict.fromkeys(known)), n=3, cutoff=0.6)
     if not near:
         return None
+    # What is much further off than the nearest only distracts.
+    matcher = difflib.SequenceMatcher(b=word)
+    ratios = []
+    for candidate in near:
+        matcher.set_seq1(candidate)
+        ratios.append(matcher.ratio())
+    near = [n for n, ratio in zip(near, ratios, strict=True) if ratio > ratios[0] - 0.1]
     return "did you mean " + " or ".join(f"`{n}`" for n in near) + "?"
 
 
@@ -127,4 +150,5 @@ def known_codes() -> list[str]:
 
 def _width(text: str) -> int:
     """Columns that a text takes on a terminal: CJK characters take two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) != 0 for c in text)

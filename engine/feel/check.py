@@ -48,6 +48,8 @@ class Scope:
     decisions: Mapping[str, Callable_] = field(default_factory=dict)
     variables: Mapping[str, c.Core] = field(default_factory=dict)
     items: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # name -> (variable of a Comp, its list)
+    #: Decisions, and parameters by dotted name, that are given but in error: using them is no further error.
+    broken: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def check_cell(text: str, operand: c.Core, scope: Scope) -> tuple[c.Core | None,
         return c.TRUE, []
     tests = node.tests  # type: ignore[attr-defined]
     if operand.type.name == "one of":
-        tests = tuple(_quoted(test, operand.type.values) for test in tests)
+        tests = tuple(map(_quoted, tests))
     core = c.disj(*(checker.test(operand, test) for test in tests))
     if isinstance(node, s.Negated):
         core = c.negate(core)
@@ -130,10 +132,9 @@ def check_list(text: str, scope: Scope) -> tuple[c.Comp | None, str, Mapping[str
     return found.comp, found.list, found.fields, []
 
 
-def _quoted(test: s.Node, values: tuple[str, ...]) -> s.Node:
-    if isinstance(test, s.Name) and test.name in values:
-        return s.Literal(test.span, test.name)
-    return test
+def _quoted(test: s.Node) -> s.Node:
+    """In the cells of a fact that is one of a list, a bare name is a value."""
+    return s.Literal(test.span, test.name) if isinstance(test, s.Name) and test.name != "?" else test
 
 
 class Checker:
@@ -188,7 +189,10 @@ class Checker:
             return core
         if expect.name == "rate" and t.is_number(given):
             return core
-        return self.defect("E0204", f"expected {_a(expect)}, found {_a(given)}", node)
+        help = None
+        if isinstance(core, c.Const) and given.name == "text":
+            help = "what stands in quotes is a text: take the expression out of its quotes"
+        return self.defect("E0204", f"expected {_a(expect)}, found {_a(given)}", node, help)
 
     def enumerated(self, core: c.Core, expect: t.Type, node: s.Node) -> c.Core:
         """Checks the values that are compared with, or given for, a `one of` type."""
@@ -268,6 +272,8 @@ class Checker:
                 return c.Decided(type_, name, output)
             help = f"its outputs are {_listed(f'{name}.{o}' for o, _ in decision.outputs)}"
             return self.defect("E0208", f"`{name}` has several outputs", node, help)
+        if name in self.scope.broken:
+            return _BAD
         if name in self.groups:
             facts = [f"{name}.{fact}" for fact in self.groups[name]]
             return self.defect("E0201", f"`{name}` is a group of facts", node, f"its facts are {_listed(facts)}")
@@ -302,6 +308,8 @@ class Checker:
         if dotted in scope.facts:
             return c.Fact(scope.facts[dotted], dotted)
         head, _, last = dotted.rpartition(".")
+        if dotted in scope.broken or head in scope.broken:
+            return _BAD
         if head == "parameters":
             if last in scope.parameters:
                 return c.Param(scope.parameters[last], last)
@@ -532,6 +540,8 @@ class Checker:
             known = (*FUNCTIONS, *(n for n, d in self.scope.decisions.items() if d.args))
             for argument in node.arguments:
                 self.meaning(argument)
+            if name in self.scope.broken:
+                return _BAD
             return self.defect("E0203", f"unknown function `{name}`", node.name_span, did_you_mean(name, known))
         form = next((f for f in FORMS if f.name == name), None)
         arguments = self.named(node, form.names if form else (), {r.names for r in BY_NAME.get(name, ())})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 KEYWORDS = frozenset(
@@ -89,6 +90,15 @@ def tokens(text: str) -> list[Token]:
         at = match.end()
     out.append(Token("end", "", len(text), len(text)))
     return out
+
+
+def line_comments(text: str) -> Iterator[tuple[int, int]]:
+    """The spans of comments that begin with `//` and go on to the end of the line."""
+    at = 0
+    while (match := _TOKEN.match(text, at)) is not None and match.end() > at:
+        if match[0].startswith("//"):
+            yield match.span()
+        at = match.end()
 
 
 def _moderate(number: str) -> bool:

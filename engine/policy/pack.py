@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import io
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,16 +14,18 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from sancha.engine.diagnostics import Diagnostic, PackError, Place, SanchaError, did_you_mean
 from sancha.engine.feel import core as c
 from sancha.engine.feel import types as t
 from sancha.engine.feel.check import Callable_, Defect, Scope, check, check_cell, check_list, check_value
+from sancha.engine.feel.lexer import line_comments
 from sancha.engine.feel.temporal import parse_date, parse_date_time, parse_days
 from sancha.engine.policy import models
 from sancha.engine.policy.calendar import Calendar
-from sancha.engine.policy.source import Document, Key, parse_model, read_text, read_yaml
+from sancha.engine.policy.source import Document, Key, faulty_keys, parse_model, read_text, read_yaml
 from sancha.engine.policy.tables import Row, Table, input_name, overlaps
-from sancha.engine.policy.vocabulary import Vocabulary, vocabulary_of
+from sancha.engine.policy.vocabulary import RESERVED, Vocabulary, vocabulary_of
 
 AS_OF = c.Var(t.DATE, "as_of", nullable=False)
 JUDGED_ON = c.Var(t.DATE, "judged_on")
@@ -165,6 +169,11 @@ class Pack:
     scope: Scope = field(repr=False)
 
 
+#: What the reader puts for a key in error, to go on and find the other errors of the part.
+_STAND_IN = "\0"
+#: The keys that hold expressions.
+_EXPRESSIONS = frozenset(("applies when", "require", "judged on", "for each", "from", "within", "expect", "where",
+                          "group by", "measure", "value", "expression", "scope"))  # fmt: skip
 #: Folders of a pack that hold no rules.
 _NOT_RULES = ("parameters", "clauses", "files", "features")
 _FRAME = ("pack.yaml", "vocabulary.yaml", "calendar.yaml", "sources.yaml", "causes.yaml", "waivers.yaml")
@@ -195,6 +204,12 @@ class _Loader:
         self.languages: list[str] = []
         self.scope = Scope()
         self.places: dict[str, Place] = {}
+        #: Files that could not be read: what lacks for their sake is no further error.
+        self.unread: set[str] = set()
+        #: Decisions and parameters that are given but in error.
+        self.broken: set[str] = set()
+        #: Parts read with stand-ins for their keys in error.
+        self.mended: set[int] = set()
 
     def load(self) -> Pack:
         if not (self.path / "pack.yaml").is_file():
@@ -204,21 +219,23 @@ class _Loader:
             )  # fmt: skip
         file = self.model(models.PackFile, "pack.yaml")
         self.languages = file[0].languages if file else []
+        self.stray_files()
         vocabulary = self.vocabulary()
-        if file is None or vocabulary is None:
-            raise PackError(self.defects)
         calendar = self.calendar()
         sources = self.texts_by_key("sources.yaml")
         causes = self.texts_by_key("causes.yaml")
         clauses = self.clauses()
         parameters = self.parameters(sources)
         parts = self.parts()
+        if vocabulary is None:
+            raise PackError(self.defects)  # every name would be unknown
         decisions = self.decisions(parts, vocabulary, parameters, clauses, sources)
         rules = self.rules(parts, decisions, clauses, sources, causes)
         waivers = self.waivers(rules)
         self.coverage(rules, decisions, parameters)
-        self.dimensions(file, vocabulary)
-        if self.defects:
+        if file is not None:
+            self.dimensions(file, vocabulary)
+        if self.defects or file is None:
             raise PackError(self.defects)
         head, dims = file[0], file[0].dimensions
         return Pack(
@@ -235,7 +252,28 @@ class _Loader:
             return read_yaml(self.path / relative, shown)
         except PackError as error:
             self.defects.extend(error.diagnostics)
+            self.unread.add(relative)
+            self.glimpse(relative)
             return []
+
+    def glimpse(self, relative: str) -> None:
+        """Notes what a file in error seems to give, so that its uses are no further errors."""
+        try:
+            text = (self.path / relative).read_bytes().decode("utf-8", "replace")
+        except OSError:
+            return
+        for kind, name in re.findall(r"^(rule|decision|table): *([\w-]+)", text, re.M):
+            if kind == "rule":
+                self.places.setdefault(name, Place(str(self.path / relative), 1, 1))
+            else:
+                self.broken.add(name)
+
+    def stray_files(self) -> None:
+        """Files that look like parts of the pack, and that nobody would read."""
+        for file in sorted(self.path.rglob("*.yml")):
+            if not _hidden(file.relative_to(self.path)):
+                self.defects.append(Diagnostic("E0301", "files that end in `.yml` are not read", Place(str(file), 1, 1),
+                                               f"rename it to `{file.stem}.yaml`"))  # fmt: skip
 
     def model(self, model: Any, relative: str) -> Any:
         """The one document of a file as a model, with the document: or None, its defects noted."""
@@ -244,19 +282,34 @@ class _Loader:
             return None
         documents = self.documents(relative)
         if not documents:
+            if relative not in self.unread:
+                self.defects.append(Diagnostic("E0301", "the file is empty", Place(str(self.path / relative), 1, 1)))
             return None
+        self.single(documents)
         parsed, defects = parse_model(model, documents[0])
         self.defects.extend(defects)
         return None if parsed is None else (parsed, documents[0])
 
+    def single(self, documents: list[Document]) -> None:
+        for document in documents[1:]:
+            self.defects.append(Diagnostic("E0301", "a second document, after `---`, is not read here",
+                                           document.place(), "join it with the first"))  # fmt: skip
+
     def vocabulary(self) -> Vocabulary | None:
-        documents = self.documents("vocabulary.yaml") if (self.path / "vocabulary.yaml").is_file() else []
+        file = self.path / "vocabulary.yaml"
+        documents = self.documents("vocabulary.yaml") if file.is_file() else []
         if not documents:
-            if not self.defects:
-                self.defects.append(Diagnostic("E0301", "the pack has no `vocabulary.yaml`"))
+            if "vocabulary.yaml" not in self.unread:
+                message = "the file is empty" if file.is_file() else "the pack has no `vocabulary.yaml`"
+                place = Place(str(file), 1, 1) if file.is_file() else None
+                self.defects.append(Diagnostic("E0301", message, place))
             return None
+        self.single(documents)
         vocabulary, defects = vocabulary_of(documents[0])
         self.defects.extend(defects)
+        for path, node in documents[0].nodes.items():
+            if path and path[-1] == "label" and isinstance(labels := _value_at(documents[0], path), dict):
+                self.each_language(labels, documents[0], path)
         return vocabulary
 
     def calendar(self) -> Calendar:
@@ -290,19 +343,26 @@ class _Loader:
         return out
 
     def each_language(self, texts: Mapping[str, str] | None, document: Document, path: Key) -> None:
+        if texts is None or not self.languages:
+            return
+        spoken = f"the pack's languages are {', '.join(self.languages)}"
         for language in self.languages:
-            if texts is not None and language not in texts:
-                self.defects.append(Diagnostic("E0307", f"the text in `{language}` is lacking", document.place(path),
-                                               f"the pack's languages are {', '.join(self.languages)}"))  # fmt: skip
+            if language not in texts:
+                self.defects.append(Diagnostic("E0307", f"the text in `{language}` is lacking", document.place(path), spoken))
+        for language in texts:
+            if language not in self.languages:
+                self.defects.append(Diagnostic("E0307", f"`{language}` is not a language of the pack",
+                                               document.key_place((*path, language)), spoken))  # fmt: skip
 
     def clauses(self) -> dict[str, Clause]:
         out: dict[str, Clause] = {}
-        for file in sorted((self.path / "clauses").glob("*.md")):
+        for file in sorted((self.path / "clauses").rglob("*.md")):
             shown = str(file)
             try:
                 text = read_text(file, shown)
             except PackError as error:
                 self.defects.extend(error.diagnostics)
+                self.unread.add("clauses")
                 continue
             marks = list(_CLAUSE.finditer(text))
             for i, mark in enumerate(marks):
@@ -316,9 +376,13 @@ class _Loader:
 
     def parameters(self, sources: Mapping[str, Any]) -> dict[str, Parameter]:
         out: dict[str, Parameter] = {}
-        for file in sorted((self.path / "parameters").glob("*.yaml")):
-            loaded = self.model(models.ParametersFile, f"parameters/{file.name}")
+        for file in sorted((self.path / "parameters").rglob("*.yaml")):
+            relative = file.relative_to(self.path)
+            if _hidden(relative):
+                continue
+            loaded = self.model(models.ParametersFile, relative.as_posix())
             if loaded is None:
+                self.broken |= _names_in(self.path / relative)
                 continue
             spec, document = loaded
             for name, part in spec.parameters.items():
@@ -329,7 +393,8 @@ class _Loader:
                 self.each_language(part.label, document, (*path, "label"))
                 type_ = t.parse_type(part.type)
                 if type_ is None or type_.name == "list":
-                    self.defects.append(Diagnostic("E0306", f"unknown type `{part.type}`", document.place((*path, "type"))))
+                    self.type(part.type, document, (*path, "type"))
+                    self.broken.add(f"parameters.{name}")
                     continue
                 steps: list[tuple[date, c.Const, dict[str, str]]] = []
                 for i, step in enumerate(part.values):
@@ -348,11 +413,14 @@ class _Loader:
         """A constant of the pack, as its type reads it."""
         value = constant(text, type_)
         if value is None:
-            self.defects.append(Diagnostic("E0305", f"`{text}` is no value of type {type_}", document.place(path)))
+            self.defects.append(Diagnostic("E0305", f"`{text}` is no value of type {type_}", document.place(path),
+                                           _value_help(text, type_)))  # fmt: skip
         return value
 
     def source(self, ref: models.SourceRef | None, sources: Mapping[str, Any], document: Document, path: Key) -> None:
-        if ref is not None and ref.document not in sources:
+        if ref is None or ref.document == _STAND_IN or "sources.yaml" in self.unread:
+            return
+        if ref.document not in sources:
             self.defects.append(Diagnostic("E0404", f"unknown source `{ref.document}`",
                                            document.place((*path, "document")),
                                            did_you_mean(ref.document, sources) or "sources stand in sources.yaml"))  # fmt: skip
@@ -362,7 +430,7 @@ class _Loader:
         out: list[tuple[str, Any, Document]] = []
         for file in sorted(self.path.rglob("*.yaml")):
             relative = file.relative_to(self.path)
-            if relative.parts[0] in _NOT_RULES or str(relative) in _FRAME or relative.parts[0].startswith("."):
+            if relative.parts[0] in _NOT_RULES or str(relative) in _FRAME or _hidden(relative):
                 continue
             for document in self.documents(relative.as_posix()):
                 kinds: dict[str, Any] = {"rule": models.RuleFile, "decision": models.DecisionFile, "table": models.TableFile}
@@ -373,9 +441,47 @@ class _Loader:
                     continue
                 parsed, defects = parse_model(kinds[kind], document)
                 self.defects.extend(defects)
+                self.comments(document)
+                name = document.value[kind]
+                if parsed is None and (parsed := self.mend(kind, kinds[kind], document)) is None:
+                    if isinstance(name, str) and kind == "rule":
+                        self.places.setdefault(name, document.place((kind,)))
+                    elif isinstance(name, str):
+                        self.broken.add(name)
                 if parsed is not None:
                     out.append((kind, parsed, document))
         return out
+
+    def mend(self, kind: str, model: type[BaseModel], document: Document) -> Any:
+        """A part with stand-ins for its keys in error, so that its other errors are found too; None if that is vain."""
+        texts = dict.fromkeys(self.languages or ["en"], "…")
+        stand_ins: dict[str, Any] = {
+            "title": texts, "clause": _STAND_IN, "source": {"document": _STAND_IN, "evidence": "B"},
+        }  # fmt: skip
+        if kind == "rule":
+            stand_ins |= {
+                "stage": "pre-loan", "impact": "control", "finding": texts, "recommend": texts,
+                "in force": {"from": "1900-01-01"}, "judged on": "as_of", "require": "true", "expect": "true",
+                "from": "as_of", "within": '@"P1D"', "group by": '""', "measure": "0",
+            }  # fmt: skip
+        faulty = faulty_keys(model, document.value)
+        known = {f.alias or n for n, f in model.model_fields.items()}
+        optional = {"applies when", "hard law", "signal", "cause", "waivable by", "where"} if kind == "rule" else set()
+        if not faulty & known <= stand_ins.keys() | optional:
+            return None
+        sound = {k: v for k, v in document.value.items() if k not in faulty}
+        self.mended.add(id(document))
+        return model.model_validate({**sound, **{k: stand_ins[k] for k in sorted(faulty & stand_ins.keys())}})
+
+    def comments(self, document: Document) -> None:
+        """Line comments that swallow what follows, because YAML joins the lines of a text."""
+        for path, node in document.nodes.items():
+            if path and path[-1] in _EXPRESSIONS and isinstance(value := _value_at(document, path), str) and "//" in value:
+                for start, end in line_comments(value):
+                    first, last = document.place(path, (start, start + 2)), document.place(path, (end - 1, end))
+                    if first.line != last.line:
+                        self.defects.append(Diagnostic("E0106", "the lines after this comment belong to it", first,
+                                                       "write it as `/* … */`, or begin the text with `|`"))  # fmt: skip
 
     # -- expressions --------------------------------------------------------------------------------------
 
@@ -402,8 +508,10 @@ class _Loader:
             if kind == "rule":
                 continue
             name = spec.decision if kind == "decision" else spec.table
-            if name in signatures or name in vocabulary.groups or name in vocabulary.lists:
-                self.defects.append(Diagnostic("E0402", f"the name `{name}` is used twice", document.place((kind,))))
+            taken = name in signatures or name in vocabulary.groups or name in vocabulary.lists or name in vocabulary.reference
+            if taken or name in RESERVED:
+                message = f"the name `{name}` is {'used twice' if taken else 'reserved'}"
+                self.defects.append(Diagnostic("E0402", message, document.place((kind,))))
             signatures[name] = self.signature(kind, spec, document, vocabulary)
         self.scope = Scope(
             facts={n: f.type for n, f in vocabulary.facts.items()},
@@ -412,6 +520,7 @@ class _Loader:
             parameters={n: p.type for n, p in parameters.items()},
             decisions=signatures,
             variables={"as_of": AS_OF},
+            broken=frozenset(self.broken),
         )
         out: dict[str, Decision] = {}
         for kind, spec, document in parts:
@@ -423,7 +532,6 @@ class _Loader:
             self.source(spec.source, sources, document, ("source",))
             make = self.literal_versions if kind == "decision" else self.table_versions
             versions = tuple(make(spec, document, signatures[name]))
-            self.disjoint(versions, document)
             called = kind == "table" and bool(signatures[name].args)
             out[name] = Decision(name, spec.title, signatures[name].outputs, versions, called, spec.clause,
                                  spec.source.model_dump(), document.place((kind,)))  # fmt: skip
@@ -456,33 +564,34 @@ class _Loader:
         return type_
 
     def clause(self, id: str | None, clauses: Mapping[str, Clause], document: Document, path: Key) -> None:
-        if id is not None and id not in clauses:
+        if id is not None and id not in clauses and id != _STAND_IN and "clauses" not in self.unread:
             help = did_you_mean(id, clauses) or "clauses stand in clauses/*.md, each under `## id Title`"
             self.defects.append(Diagnostic("E0404", f"unknown clause `{id}`", document.place(path), help))
 
     def intervals(self, spec: Any, document: Document, needs: str) -> list[tuple[Any, models.Interval, Key]]:
-        """The versions of a part as (model, interval, path): its own, or those it lists."""
+        """The versions of a part as (model, interval, path): its own, or those it lists. No two of them overlap."""
         if spec.versions:
             if spec.in_force is not None:
                 self.defects.append(Diagnostic("E0406", "`in force` stands beside `versions`", document.key_place(("in force",)),
                                                "each version has its own `in force`"))  # fmt: skip
-            return [(v, v.in_force, ("versions", i)) for i, v in enumerate(spec.versions)]
-        if spec.in_force is None and needs == "require":
+            found: list[tuple[Any, models.Interval, Key]] = [(v, v.in_force, ("versions", i)) for i, v in enumerate(spec.versions)]
+        elif spec.in_force is None and needs == "require":
             self.defects.append(Diagnostic("E0304", "the key `in force` is lacking", document.place(),
                                            "write `in force: {from: 2024-01-01}`"))  # fmt: skip
             return []
-        return [(spec, spec.in_force or ALWAYS, ())]
-
-    def disjoint(self, versions: tuple[Any, ...], document: Document) -> None:
-        ordered = sorted(versions, key=lambda v: v.valid_from)
-        for a, b in zip(ordered, ordered[1:], strict=False):
-            if a.valid_until is None or a.valid_until >= b.valid_from:
-                self.defects.append(Diagnostic("E0406", f"two versions are in force on {b.valid_from}",
-                                               document.place(("versions",)),
-                                               f"end the earlier one with `until: {b.valid_from - timedelta(days=1)}`"))  # fmt: skip
-        for v in versions:
-            if v.valid_until is not None and v.valid_until < v.valid_from:
-                self.defects.append(Diagnostic("E0406", "a version ends before it begins", document.place()))
+        else:
+            found = [(spec, spec.in_force or ALWAYS, ())]
+        for _, interval, path in found:
+            if interval.until is not None and interval.until < interval.from_:
+                self.defects.append(Diagnostic("E0406", "the version ends before it begins",
+                                               document.place((*path, "in force", "until"))))  # fmt: skip
+        ordered = sorted(found, key=lambda v: v[1].from_)
+        for (_, a, _), (_, b, path) in itertools.pairwise(ordered):
+            if a.until is None or a.until >= b.from_:
+                help = f"end the earlier one with `until: {b.from_ - timedelta(days=1)}`" if a.from_ < b.from_ else None
+                self.defects.append(Diagnostic("E0406", f"two versions are in force on {b.from_}",
+                                               document.place((*path, "in force", "from")), help))  # fmt: skip
+        return found
 
     def literal_versions(self, spec: Any, document: Document, signature: Callable_) -> Iterator[DecisionVersion]:
         scope = self.scope_with(judged_on=JUDGED_ON)
@@ -522,9 +631,11 @@ class _Loader:
                 default = self.outputs(version.default, signature, lambda i, p=path: document.place((*p, "default", i)))
             table = Table(spec.table, spec.hit_policy, tuple(names), signature.outputs,
                           tuple(r for r in rows if r is not None), default)  # fmt: skip
-            if spec.hit_policy == "unique" and not self.defects:
+            if spec.hit_policy == "unique" and len(table.rows) == len(cells):
                 for a, b in overlaps(table):
                     where = cells[b.number - 1][1](0)
+                    if where.file != document.file:
+                        where = dataclasses.replace(where, column=1, length=len(where.text))
                     self.defects.append(Diagnostic("E0407", f"rows {a.number} and {b.number} of `{spec.table}` both match some files",
                                                    where, "separate them, or make the hit policy `first`"))  # fmt: skip
             if spec.hit_policy.startswith("collect") and spec.hit_policy != "collect count":
@@ -554,75 +665,105 @@ class _Loader:
         return self.csv_cells(file, names)
 
     def csv_cells(self, file: Path, names: list[str]) -> list[Any]:
+        shown = str(file)
         try:
-            text = read_text(file, str(file))
+            text = read_text(file, shown)
         except PackError as error:
             self.defects.extend(error.diagnostics)
             return []
         lines = text.split("\n")
         reader = csv.reader(io.StringIO(text), strict=True)
+        records: list[tuple[int, list[str]]] = []
+        last = 0
         try:
-            numbered = [(reader.line_num, row) for row in reader if row and any(cell.strip() for cell in row)]
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    records.append((last + 1, row))
+                last = reader.line_num
         except csv.Error as error:
-            self.defects.append(Diagnostic("E0408", f"not CSV: {error}", Place(str(file), reader.line_num, 1)))
+            self.defects.append(Diagnostic("E0408", f"not CSV: {error}", Place(shown, last + 1, 1, 1, lines[last])))
             return []
-        if not numbered:
-            self.defects.append(Diagnostic("E0408", "the table has no rows", Place(str(file), 1, 1)))
+        if len(records) < 2:
+            message = "the table has no rows" if records else "the file is empty"
+            self.defects.append(Diagnostic("E0408", message, Place(shown, 1, 1, max(1, len(lines[0])), lines[0])))
             return []
-        header = [h.strip() for h in numbered[0][1]]
-        wrong = [h for h in header if h not in (*names, "note")] + [n for n in names if n not in header]
-        if wrong or len(set(header)) != len(header):
-            self.defects.append(Diagnostic("E0408", f"the columns are {', '.join(header)}", Place(str(file), 1, 1, len(lines[0]), lines[0]),
-                                           f"the table has {', '.join(names)}, and `note` if wanted"))  # fmt: skip
+
+        def place(line: int, column: int) -> Place:
+            spans = _cells_of(lines[line - 1])
+            start, end = spans[column] if column < len(spans) else (0, len(lines[line - 1]))
+            return Place(shown, line, start + 1, max(1, end - start), lines[line - 1])
+
+        first, header = records[0][0], [h.strip() for h in records[0][1]]
+        if not self.header(header, names, lambda i: place(first, i)):
             return []
         order = [header.index(n) for n in names]
         out = []
-        for line, row in numbered[1:]:
+        for line, row in records[1:]:
             if len(row) != len(header):
-                self.defects.append(Diagnostic("E0408", f"the row has {len(row)} cells, the header {len(header)}",
-                                               Place(str(file), line, 1, 1, lines[line - 1])))  # fmt: skip
+                whole = Place(shown, line, 1, max(1, len(lines[line - 1])), lines[line - 1])
+                help = "put a cell that holds a comma in double quotes" if len(row) > len(header) else None
+                self.defects.append(Diagnostic("E0408", f"the row has {len(row)} cells, the header {len(header)}", whole, help))
                 continue
-
-            def place(i: int, line: int = line, row: list[str] = row) -> Place:
-                source = lines[line - 1]
-                at = source.find(row[order[i]])
-                return Place(str(file), line, max(at, 0) + 1, max(1, len(row[order[i]])), source)
-
-            out.append(([row[i].strip() for i in order], place))
+            out.append(([row[i].strip() for i in order], lambda i, line=line: place(line, order[i])))
         return out
+
+    def header(self, header: list[str], names: list[str], place: Any) -> bool:
+        """Whether the columns of a CSV file are those of its table, and perhaps `note`; each once."""
+        before = len(self.defects)
+        known = [*names, "note"]
+        if len(header) == 1 and (mark := next((m for m in (";", "\t", "，") if m in header[0]), None)):
+            shown = "tabs" if mark == "\t" else f"`{mark}`"
+            self.defects.append(Diagnostic("E0408", f"the cells are separated by {shown}", place(0), "save it with commas"))
+            return False
+        slips = ""
+        for i, name in enumerate(header):
+            if name not in known:
+                near = did_you_mean(name, [n for n in known if n not in header])
+                slips += near or ""
+                help = near or f"the columns are {', '.join(names)}, and `note` if wanted"
+                self.defects.append(Diagnostic("E0408", f"unknown column `{name}`", place(i), help))
+            elif name in header[:i]:
+                self.defects.append(Diagnostic("E0408", f"the column `{name}` is given twice", place(i)))
+        for name in names:
+            if name not in header and f"`{name}`" not in slips:
+                self.defects.append(Diagnostic("E0408", f"the column `{name}` is lacking", place(len(header)),
+                                               f"the columns are {', '.join(names)}, and `note` if wanted"))  # fmt: skip
+        return len(self.defects) == before
 
     def row(self, number: int, cells: list[str], place: Any, names: list[tuple[str, t.Type]],
             signature: Callable_) -> Row | None:  # fmt: skip
-        tests = []
+        tests: list[c.Core | None] = []
         for i, (_, type_) in enumerate(names):
-            core, defects = check_cell(cells[i], c.Var(type_, input_name(i)), Scope(parameters=self.scope.parameters))
+            core, defects = check_cell(cells[i], c.Var(type_, input_name(i)), self.cell_scope())
             for d in defects if type_ != t.ERROR else ():
-                self.defects.append(Diagnostic(d.code, d.message, place(i), d.help))
-            if core is None:
-                return None
+                self.defects.append(Diagnostic(d.code, d.message, _part(place(i), cells[i], d.span), d.help))
             tests.append(core)
         outputs = self.outputs(cells[len(names) :], signature, lambda i: place(i + len(names)))
-        return None if outputs is None else Row(tuple(tests), outputs, number)
+        sound = tuple(core for core in tests if core is not None)
+        return Row(sound, outputs, number) if outputs is not None and len(sound) == len(tests) else None
+
+    def cell_scope(self) -> Scope:
+        """What cells may speak of: parameters, and their input."""
+        return Scope(parameters=self.scope.parameters, broken=self.scope.broken)
 
     def outputs(self, cells: list[str], signature: Callable_, place: Any) -> tuple[c.Core, ...] | None:
         if len(cells) != len(signature.outputs):
-            self.defects.append(Diagnostic("E0408", f"expected {len(signature.outputs)} outputs", place(0)))
+            self.defects.append(Diagnostic("E0408", f"expected {len(signature.outputs)} outputs, found {len(cells)}", place(0)))
             return None
-        out = []
+        out: list[c.Core | None] = []
         for i, (_, type_) in enumerate(signature.outputs):
-            core, defects = check_value(cells[i], type_, Scope(parameters=self.scope.parameters))
-            self.defects.extend(Diagnostic(d.code, d.message, place(i), d.help) for d in defects)
-            if core is None:
-                return None
+            core, defects = check_value(cells[i], type_, self.cell_scope())
+            self.defects.extend(Diagnostic(d.code, d.message, _part(place(i), cells[i], d.span), d.help) for d in defects)
             out.append(core)
-        return tuple(out)
+        sound = tuple(core for core in out if core is not None)
+        return sound if len(sound) == len(out) else None
 
     def no_circles(self, decisions: Mapping[str, Decision]) -> None:
         state: dict[str, int] = {}
 
         def visit(name: str, trail: list[str]) -> None:
             state[name] = 1
-            for used in uses(decisions[name]):
+            for used in sorted(uses(decisions[name])):
                 if state.get(used) == 1:
                     circle = " -> ".join([*trail[trail.index(used) :], used]) if used in trail else used
                     self.defects.append(Diagnostic("E0409", f"decisions that need each other: {circle}", decisions[name].place))
@@ -656,14 +797,14 @@ class _Loader:
             for texts in ("finding", "recommend"):
                 for language, text in getattr(spec, texts).items():
                     self.slots(text, document, (texts, language))
-            if spec.cause is not None and spec.cause not in causes:
+            if spec.cause is not None and spec.cause not in causes and "causes.yaml" not in self.unread:
                 self.defects.append(Diagnostic("E0404", f"unknown cause `{spec.cause}`", document.place(("cause",)),
                                                did_you_mean(spec.cause, causes) or "causes stand in causes.yaml"))  # fmt: skip
             for i, version in enumerate(spec.versions):
                 self.clause(version.clause, clauses, document, ("versions", i, "clause"))
                 self.source(version.source, sources, document, ("versions", i, "source"))
             rule = self.rule(spec, document, place)
-            if rule is not None:
+            if rule is not None and id(document) not in self.mended:
                 out[rule.id] = rule
         if not self.places:
             self.defects.append(Diagnostic("E0401", "the pack has no rules"))
@@ -705,7 +846,6 @@ class _Loader:
             made = make(spec, version, interval, path, document)
             if made is not None:
                 versions.append(made)
-        self.disjoint(tuple(versions), document)
         if judged is None or len(self.defects) > before or not versions:
             return None
         return self.typed(spec, place, judged, tuple(sorted(versions, key=lambda v: v.valid_from)))
@@ -744,19 +884,22 @@ class _Loader:
         scope = self.scope
         comp: c.Comp | None = None
         text, where = self.text_of(spec, version, "for_each", path, document, needed=False)
+        failed = False
         if text is not None:
             name, _, source = text.partition(" in ")
-            if not name.strip().isidentifier() or not source:
+            item = name.strip()
+            if not item.isidentifier() or not source:
                 self.defects.append(Diagnostic("E0405", "expected `item in list`", document.place(where),
                                                "such as `for each: d in disbursements`"))  # fmt: skip
                 return None
-            offset = len(name) + 4
             comp, list_name, _, defects = check_list(source, scope)
-            self.note(defects, document, where, offset)
+            self.note(defects, document, where, len(name) + 4)
             if comp is None:
-                return None
-            comp = _renamed(comp, "each")
-            scope = Scope(**{**scope.__dict__, "items": {name.strip(): ("each", list_name)}})
+                failed, comp = True, None
+                scope = Scope(**{**scope.__dict__, "broken": scope.broken | {item}})
+            else:
+                comp = _renamed(comp, "each")
+                scope = Scope(**{**scope.__dict__, "items": {item: ("each", list_name)}})
         applies: c.Core | None = c.TRUE
         text, where = self.text_of(spec, version, "applies_when", path, document, needed=False)
         if text is not None:
@@ -778,7 +921,7 @@ class _Loader:
         text, where = self.text_of(spec, version, "expect", path, document)
         due_scope = Scope(**{**scope.__dict__, "variables": {**scope.variables, "due": DUE}})
         expect = None if text is None else self.expression(text, document, where, due_scope, t.BOOLEAN)
-        if applies is None or start is None or within is None or expect is None:
+        if failed or applies is None or start is None or within is None or expect is None:
             return None
         trigger = Trigger(comp, start, within, working, expect)
         return Version(interval.from_, interval.until, applies, None, trigger, version.clause or spec.clause,
@@ -868,6 +1011,75 @@ class _Loader:
                 near = [n for n, f in vocabulary.facts.items() if f.type.name in kinds]
                 self.defects.append(Diagnostic("E0404", f"`{name}` is not a fact of type {kinds[0]}",
                                                document.place(("dimensions", key)), did_you_mean(name, near)))  # fmt: skip
+
+
+def _cells_of(line: str) -> list[tuple[int, int]]:
+    """The spans of the cells of one line of CSV, without the quotes and the blanks around them."""
+    spans = []
+    start, quoted = 0, False
+    for at, char in enumerate([*line, ","]):
+        if char == '"':
+            quoted = not quoted
+        elif char == "," and not quoted:
+            cell = line[start:at]
+            left = start + len(cell) - len(cell.lstrip())
+            right = max(left, start + len(cell.rstrip()))
+            if right - left >= 2 and line[left] == line[right - 1] == '"':
+                left, right = left + 1, right - 1
+            spans.append((left, right))
+            start = at + 1
+    return spans
+
+
+def _part(place: Place, cell: str, span: tuple[int, int]) -> Place:
+    """The part of a cell that an error speaks of, where the cell stands in the file as it is read."""
+    start = place.column - 1
+    if place.text[start : start + place.length] != cell:
+        return place
+    return dataclasses.replace(place, column=place.column + span[0], length=max(1, span[1] - span[0]))
+
+
+def _hidden(relative: Path) -> bool:
+    return any(part.startswith(".") for part in relative.parts)
+
+
+def _value_at(document: Document, path: Key) -> Any:
+    value = document.value
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _names_in(path: Path) -> set[str]:
+    """The parameters that a file in error seems to give."""
+    try:
+        documents = read_yaml(path, str(path))
+    except PackError:
+        text = path.read_bytes().decode("utf-8", "replace")
+        return {f"parameters.{name}" for name in re.findall(r"^ +([^\W\d]\w*):[ ]*$", text, re.M)}
+    values = [d.value.get("parameters") for d in documents if isinstance(d.value, dict)]
+    return {f"parameters.{name}" for value in values if isinstance(value, dict) for name in value}
+
+
+def _value_help(text: str, type_: t.Type) -> str | None:
+    match type_.name:
+        case "one of":
+            return did_you_mean(text.strip(), type_.values) or f"the values are {', '.join(type_.values)}"
+        case "money":
+            return "write an amount with digits and a point, at most two places, without separators: 500000.00"
+        case "rate":
+            return "write a rate as a fraction: 0.05 for 5%"
+        case "number" | "integer":
+            return "write a number with digits and a point, without separators"
+        case "boolean":
+            return "write true or false"
+        case "date":
+            return "write a date as 2024-01-31"
+        case "date-time":
+            return "write a date-time as 2024-01-31T09:00:00"
+        case "days":
+            return "write a span of days as P15D"
+    return None
 
 
 def constant(text: str, type_: t.Type) -> c.Const | None:

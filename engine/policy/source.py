@@ -22,7 +22,7 @@ Model = TypeVar("Model", bound=BaseModel)
 #: Deeper files are refused before they could exhaust the stack.
 MAX_DEPTH = 50
 #: Aliases can make a large file of a small one.
-MAX_NODES = 500_000
+MAX_NODES = 200_000
 
 
 class Closed(BaseModel):
@@ -123,12 +123,30 @@ def _not_utf8(data: bytes, shown: str, at: int) -> Diagnostic:
     before = data[:at].decode("utf-8", "replace")
     line = before.count("\n")
     place = Place(shown, line + 1, len(before) - (before.rfind("\n") + 1) + 1, 1, text.split("\n")[line].rstrip("\r"))
-    return Diagnostic("E0301", "the file is not UTF-8", place, f"{guess}save it as UTF-8 (in Excel: `CSV UTF-8`)")
+    where = " (in Excel: as `CSV UTF-8`)" if shown.endswith(".csv") else ""
+    return Diagnostic("E0301", "the file is not UTF-8", place, f"{guess}save it as UTF-8{where}")
 
 
 def _place_at(shown: str, text: str, at: int) -> Place:
     line = text.count("\n", 0, at)
     return Place(shown, line + 1, at - (text.rfind("\n", 0, at) + 1) + 1, 1, text.split("\n")[line])
+
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: With fewer, no nesting could exhaust the stack of the YAML reader, which works by recursion.
+_MANY_BRACKETS = 10_000
+
+
+def _not_bottomless(text: str, shown: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            place = _place_at(shown, text, event.start_mark.index)
+            raise PackError([Diagnostic("E0301", f"nested more than {MAX_DEPTH} deep", place)])
 
 
 def read_yaml(path: Path, shown: str) -> list[Document]:
@@ -137,7 +155,9 @@ def read_yaml(path: Path, shown: str) -> list[Document]:
     documents: list[Document] = []
     reading = _Reading()
     try:
-        for node in yaml.compose_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if sum(map(text.count, ("[", "{", "- ", "? "))) > _MANY_BRACKETS:
+            _not_bottomless(text, shown)
+        for node in yaml.compose_all(text, Loader=_LOADER):
             document = Document(shown, text, None)
             if node is not None:
                 document.value = reading.value(document, node, (), 0)
@@ -184,6 +204,9 @@ def _not_yaml(error: yaml.MarkedYAMLError, text: str, shown: str) -> Diagnostic:
     return Diagnostic("E0301", f"not YAML: {error.problem}", place, "put a text that holds marks of YAML in quotes")
 
 
+_SEPARATORS = "a number is written without separators: 3000000"
+
+
 class _Reading:
     """Builds the values of a file, and collects what YAML would take silently."""
 
@@ -195,7 +218,8 @@ class _Reading:
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             limit = f"nested more than {MAX_DEPTH} deep" if depth > MAX_DEPTH else f"more than {MAX_NODES:,} entries"
-            raise PackError([*self.defects, Diagnostic("E0301", limit, document.place(path[:-1]))])
+            help = "an alias, `*name`, repeats what it names" if depth <= MAX_DEPTH else None
+            raise PackError([*self.defects, Diagnostic("E0301", limit, document.place(path[:-1]), help)])
         document.nodes[path] = node
         if not str(node.tag).startswith("tag:yaml.org,2002:"):
             self.defects.append(Diagnostic("E0301", f"`{node.tag}` is read as a tag", document.place(path),
@@ -215,6 +239,7 @@ class _Reading:
             if not scalar or (*path, key) in document.nodes:
                 message = f"the key `{key}` is given twice" if scalar else "a key is not a text"
                 help = "keep one of them" if scalar else "put a text that begins with `{` or `[` in quotes"
+                help = _SEPARATORS if key.isdigit() else help
                 place = document.key_place((*path, key))
                 self.defects.append(Diagnostic("E0302" if scalar else "E0303", message, place, help))
                 continue
@@ -260,6 +285,11 @@ def _empty(document: Document, value: Any, path: Key) -> Iterator[Diagnostic]:
 
 def _defects(model: type[BaseModel], document: Document, base: Key, error: ValidationError) -> Iterator[Diagnostic]:
     seen = set()
+    slips = set()
+    for item in error.errors(include_url=False):
+        if item["type"] == "extra_forbidden":
+            near = did_you_mean(str(item["loc"][-1]), _known_keys(model, item["loc"][:-1])) or ""
+            slips |= {(*item["loc"][:-1], name) for name in re.findall(r"`([^`]+)`", near)}
     for item in error.errors(include_url=False):
         loc = _real(document, base, item["loc"])
         path = (*base, *loc)
@@ -268,8 +298,11 @@ def _defects(model: type[BaseModel], document: Document, base: Key, error: Valid
             known = _known_keys(model, loc[:-1])
             name = str(loc[-1])
             help = did_you_mean(name, known) or (f"known keys: {', '.join(known)}" if known else None)
+            help = _SEPARATORS if name.isdigit() else help
             yield Diagnostic("E0303", f"unknown key `{name}`", document.key_place(path), help)
         elif kind == "missing":
+            if item["loc"] in slips:
+                continue  # it stands there, misspelt
             within = f" of `{loc[-2]}`" if len(loc) > 1 and isinstance(loc[-2], str) else ""
             place = document.place(path[:-1]) if not within else document.key_place(path[:-1])
             yield Diagnostic("E0304", f"the key `{loc[-1]}`{within} is lacking", place)
@@ -289,7 +322,7 @@ def _wrong(kind: str, item: Mapping[str, Any]) -> tuple[str, str | None]:
     if kind == "literal_error":
         values = re.findall(r"'([^']*)'", item["ctx"]["expected"])
         near = did_you_mean(given, values) if isinstance(given, str) else None
-        return f"{shown} is none of the values of this key", near or f"the values are {', '.join(values)}"
+        return f"{shown} is no value of `{item['loc'][-1]}`", near or f"the values are {', '.join(values)}"
     if kind == "string_pattern_mismatch":
         if "-" in item["ctx"]["pattern"]:
             return f"{shown} is no id of a rule", "an id is capitals and digits, a hyphen, and digits or letters: `CR-01`"
@@ -332,21 +365,26 @@ def _known_keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]
     """The keys that the model knows at a location below it."""
     current: Any = model
     for step in loc:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            fields = {f.alias or n: f for n, f in current.model_fields.items()}
-            current = fields[str(step)].annotation if str(step) in fields else None
-        current = _inner(current)
+        current = _within(current, step)
+    current = _bare(current)
     if isinstance(current, type) and issubclass(current, BaseModel):
         return [f.alias or n for n, f in current.model_fields.items()]
     return []
 
 
-def _inner(annotation: Any) -> Any:
-    """The model within an annotation such as `list[M]`, `dict[str, M]` or `M | None`."""
+def _within(annotation: Any, step: str | int) -> Any:
+    """What stands at a key or index of what is annotated so; None where that is not known."""
+    annotation = _bare(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (list, dict, tuple, Union, UnionType):
-        for arg in get_args(annotation):
-            if (found := _inner(arg)) is not None:
-                return found
+        return {f.alias or n: f.annotation for n, f in annotation.model_fields.items()}.get(str(step))
+    if get_origin(annotation) in (list, dict, tuple):
+        return get_args(annotation)[-1]
     return None
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation such as `M | None` without its alternatives that hold no keys."""
+    if get_origin(annotation) in (Union, UnionType):
+        parts = [a for a in get_args(annotation) if a is not type(None)]
+        return next((a for a in parts if get_origin(a) is not None or (isinstance(a, type) and issubclass(a, BaseModel))), None)
+    return annotation
