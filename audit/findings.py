@@ -255,7 +255,7 @@ def derive_findings(
         drafts.append(
             _of_rule(
                 evidence, pack, rule, tally, terms, answers.get(id_),
-                (comparisons or {}).get(id_, ()), _wordings_of(id_, wordings or {}),
+                (comparisons or {}).get(id_, ()), _wordings_of(pack, id_, wordings or {}),
             )
         )  # fmt: skip
     drafts += _data_gaps(evidence, pack, counts, terms, answers, data_gap_words or _PLAIN_GAP_WORDS)
@@ -480,11 +480,15 @@ def _rectification(severity: Severity, terms: Terms, reply: Reply | None) -> Rec
 
 
 def _wordings_of(
-    rule: str, wordings: Mapping[str, tuple[PublishedWording, ...]]
+    pack: Pack, rule: str, wordings: Mapping[str, tuple[PublishedWording, ...]]
 ) -> tuple[PublishedWording, ...]:
-    """The wordings filed under the longest beginning of the rule's id."""
+    """The wordings filed under the longest beginning of the rule's id, of sources that the pack knows.
+
+    Ids of another country's pack may begin alike: what its pack does not cite is not for comparison.
+    """
     fitting = [prefix for prefix in wordings if rule.startswith(prefix)]
-    return wordings[max(fitting, key=len)] if fitting else ()
+    found = wordings[max(fitting, key=len)] if fitting else ()
+    return tuple(w for w in found if w.source in pack.sources)
 
 
 def _numbered(finding: Finding, number: int) -> Finding:

@@ -511,8 +511,14 @@ def test_a_gap_needs_both_sides(pack: Pack, tmp_path: Path, tabulation: Any) -> 
     assert isinstance(item, ItemComparison) and item.sort_key[0] is True
 
 
-def test_the_longest_beginning_names_the_wording() -> None:
+def test_the_longest_beginning_names_the_wording(pack: Pack, tmp_path: Path) -> None:
     wordings = published_wordings()
+    evidence = evidence_of(tmp_path, pack, {"PAY-09": codes_like(40, breach=4)})
+    (finding,) = derive_findings(evidence, pack, terms(), wordings=wordings)
+    assert finding.wordings == wordings["PAY-09"]
+    elsewhere = dataclasses.replace(pack, sources={"S14": pack.sources["S14"], "S1": pack.sources["S1"]})
+    (finding,) = derive_findings(evidence, elsewhere, terms(), wordings=wordings)
+    assert not finding.wordings
     assert any("未落实" in w.words["zh"] for w in wordings["PAY-09"])
     assert not any("未落实" in w.words["zh"] for w in wordings["PAY"])
 

@@ -411,6 +411,42 @@ def test_the_data_of_the_page_are_the_exceptions(pack: Pack, made: tuple[Path, E
     )
 
 
+NASTY = "<script>alert(1)</script>\"&'=湖 {x}"
+
+
+def test_data_never_become_markup(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fixtures.audit_run.BRANCHES", [NASTY] * 12)
+    book = write_book(tmp_path / "book", 90)
+    codes = {"PRE-20": codes_like(90, breach=40)}
+    write_run(tmp_path / "run", book, pack, codes, notes={"PRE-20": NASTY})
+    report = report_of(pack, tmp_path, Scope())
+    for lang in LANGUAGES:
+        write_html(report, lang, tmp_path / "r.html")
+        html = (tmp_path / "r.html").read_text(encoding="utf-8")
+        assert "alert(1)" in html and html.count("<script") == 4 and "<script>alert" not in html
+    write_pdf(report, "zh", tmp_path / "r.pdf")
+    text = "".join(page.extract_text() for page in PdfReader(tmp_path / "r.pdf").pages)
+    assert "<script>alert(1)</script>" in text.replace("\n", "").replace(" ", "")
+    if CHROMIUM is None:
+        return
+    sync = pytest.importorskip("playwright.sync_api")
+    with sync.sync_playwright() as browsers:
+        browser = browsers.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        asked: list[str] = []
+        page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+        page.goto((tmp_path / "r.html").as_uri())
+        page.wait_for_selector("#table tbody tr.row")
+        page.locator("tr.row td.more button").first.click()
+        page.wait_for_selector("tr.detail")
+        assert "<script>alert(1)</script>" in page.inner_text("tr.detail")
+        assert "<script>alert(1)</script>" in page.inner_text("tr.row td:nth-child(4)")
+        page.locator(".heat_map a").first.click()
+        page.wait_for_function("document.querySelector('#filters [name=branch]').value.includes('alert(1)')")
+        assert not asked
+        browser.close()
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_the_page_in_a_browser(made: tuple[Path, EngagementResult]) -> None:
     sync = pytest.importorskip("playwright.sync_api")
