@@ -116,7 +116,7 @@ def _details(
         missing += [names.setdefault(name, len(names)) for name in lacks or ()]
         missing_starts.append(len(missing))
     every_slot = {s for found in slots.values() for s in found}
-    for name in every_slot:
+    for name in sorted(every_slot):
         names.setdefault(name, len(names))
     numbered: dict[str, str] = {}
     header = {

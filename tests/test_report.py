@@ -230,10 +230,8 @@ def test_the_same_engagement_gives_the_same_files(
     first = folder / "out" / "en"
     for path in (tmp_path / "again").rglob("*"):
         twin = first / path.relative_to(tmp_path / "again")
-        if path.is_file() and twin.is_file() and path.suffix in (".html", ".csv", ".xlsx"):
+        if path.is_file() and twin.is_file():
             assert path.read_bytes() == twin.read_bytes(), path.name
-    ours, twin_pdf = PdfReader(tmp_path / "again" / "report.pdf"), PdfReader(first / "report.pdf")
-    assert [p.extract_text() for p in ours.pages] == [p.extract_text() for p in twin_pdf.pages]
 
 
 # Lists
