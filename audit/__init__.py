@@ -1,0 +1,1 @@
+"""Internal audit: an engagement, its findings, and the report of them."""
