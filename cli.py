@@ -299,7 +299,7 @@ def demo(
         result = demonstrate(folder, DEMONSTRATION_PACK, loans=loans, seed=seed, lang=lang, step=bar.step)
     print_findings(result)
     print_recall(folder / "book", result.run)
-    for name in ("report.html", "report.pdf", "results", "book", "answers-synthetic.csv"):
+    for name in ("book", "answers-synthetic.csv", "run", "questionnaire"):
         out.print(f"  {folder / name}", highlight=False, soft_wrap=True)
 
 

@@ -30,9 +30,9 @@ def demonstrate(
     lang: str = "en",
     step: Callable[[str, int, int], None] | None = None,
 ) -> EngagementResult:
-    """Writes the demonstration into `folder`: `book/`, `answers-synthetic.csv`, `engagement.yaml`, `results/` and the
-    report, `report.html` and `report.pdf`. A folder with an earlier demonstration is brought up to date; any other that
-    is not empty is refused.
+    """Writes the demonstration into `folder`: `book/`, `answers-synthetic.csv`, `engagement.yaml`, and what the
+    engagement gives: `run/`, `questionnaire/`, `lists/`, `findings.json`, `report.html` and `report.pdf`. A folder with
+    an earlier demonstration is brought up to date; any other that is not empty is refused.
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / ENGAGEMENT).is_file():
         raise SanchaError(f"`{folder}` is not empty and holds no demonstration", help="name another folder")
@@ -45,11 +45,7 @@ def demonstrate(
         shutil.copyfile(instrument, folder / "instrument.yaml")
     text = engagement_text(pack.resolve(), book.as_of, lang)
     (folder / ENGAGEMENT).write_text(text, encoding="utf-8")
-    result = run_engagement(folder / ENGAGEMENT, folder / "results", lang=lang, progress=step)
-    for report in result.reports:
-        if report.parent == result.out:
-            shutil.copyfile(report, folder / report.name)
-    return result
+    return run_engagement(folder / ENGAGEMENT, folder, lang=lang, progress=step)
 
 
 def engagement_text(pack: Path, as_of: date, lang: str) -> str:

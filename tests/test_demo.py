@@ -29,13 +29,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_it_says_what_was_found_and_where_it_lies(demo: tuple[Path, str]) -> None:
     folder, said = demo
     assert "seeded faults found: 20 of 20" in said
-    for name in ("report.html", "report.pdf", "results", "book", "answers-synthetic.csv"):
+    for name in ("report.html", "report.pdf", "lists", "run", "book", "answers-synthetic.csv"):
         assert str(folder / name) in said and (folder / name).exists()
 
 
 def test_every_fault_is_found_by_its_rules_and_nothing_else(demo: tuple[Path, str]) -> None:
     folder, _ = demo
-    found = recall(folder / "book", folder / "results" / "run")
+    found = recall(folder / "book", folder / "run")
     assert len(found) == 20
     for fault in found:
         assert fault.seeded > 0 and fault.found == fault.seeded, fault
@@ -43,7 +43,7 @@ def test_every_fault_is_found_by_its_rules_and_nothing_else(demo: tuple[Path, st
 
 
 def test_the_run_adds_up(demo: tuple[Path, str]) -> None:
-    run = demo[0] / "results" / "run"
+    run = demo[0] / "run"
     info = json.loads((run / "run.json").read_text(encoding="utf-8"))
     codes = pq.read_table(run / "codes.parquet")
     outcomes = pq.read_table(run / "outcomes.parquet").to_pandas()
