@@ -35,7 +35,7 @@ class Diagnostic:
 
     def render(self) -> str:
         """The diagnostic as plain text: message, place, the source line with the span marked, help."""
-        lines = [f"error[{self.code}]: {self.message}"]
+        lines = [f"error[{self.code}]: {self.message}" if self.code else f"error: {self.message}"]
         if self.place is not None:
             number = str(self.place.line)
             gutter = " " * len(number)
@@ -90,7 +90,7 @@ class SanchaError(Exception):
 
     def render(self) -> str:
         if isinstance(self.where, Place):
-            return Diagnostic(self.code or "E0001", self.message, self.where, self.help).render()
+            return Diagnostic(self.code or "", self.message, self.where, self.help).render()
         lines = [f"error[{self.code}]: {self.message}" if self.code else f"error: {self.message}"]
         if self.where is not None:
             lines.append(f"  --> {self.where}")
@@ -114,11 +114,11 @@ class PackError(SanchaError):
     def render(self) -> str:
         count = len(self.diagnostics)
         tail = "1 error" if count == 1 else f"{count} errors"
-        codes = sorted({d.code for d in self.diagnostics})
-        more = f"`sancha explain {codes[0]}` tells more"
+        codes = sorted({d.code for d in self.diagnostics if d.code})
+        more = f"`sancha explain {codes[0]}` tells more" if codes else ""
         if len(codes) > 1:
             more = f"`sancha explain CODE` tells more about each of {', '.join(codes)}"
-        return f"{self.message}\n\n{tail}; {more}"
+        return f"{self.message}\n\n{tail}{'; ' if more else ''}{more}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

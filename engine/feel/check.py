@@ -192,7 +192,9 @@ class Checker:
         help = None
         if isinstance(core, c.Const) and given.name == "text":
             help = "what stands in quotes is a text: take the expression out of its quotes"
-        return self.defect("E0204", f"expected {_a(expect)}, found {_a(given)}", node, help)
+        elif expect.name == "text":
+            help = "a text stands in double quotes"
+        return self.defect("E0204", f"expected {in_words(expect)}, found {in_words(given)}", node, help)
 
     def enumerated(self, core: c.Core, expect: t.Type, node: s.Node) -> c.Core:
         """Checks the values that are compared with, or given for, a `one of` type."""
@@ -204,7 +206,7 @@ class Checker:
         if core.type.name == "one of" and not set(core.type.values) & set(expect.values):
             return self.defect("E0206", f"{core.type} and {expect} have no value in common", node)
         if not t.is_text(core.type) and core.type.name != "error":
-            return self.defect("E0204", f"expected {_a(expect)}, found {_a(core.type)}", node)
+            return self.defect("E0204", f"expected {in_words(expect)}, found {in_words(core.type)}", node)
         return core
 
     def list_(self, node: s.Node) -> _List | None:
@@ -299,7 +301,7 @@ class Checker:
         if row is None:
             parts = [r.name for rows in BY_NAME.values() for r in rows if r.name[0] == "." and resolve(r.name, [base.type])]
             help = f"it has {_listed(dict.fromkeys(parts))}" if parts else None
-            return self.defect("E0202", f"{_a(base.type)} has no `.{node.name}`", node.name_span, help)
+            return self.defect("E0202", f"{in_words(base.type)} has no `.{node.name}`", node.name_span, help)
         return c.Op(row.result, row, (base,))
 
     def dotted(self, node: s.Path, dotted: str) -> _Meaning | None:
@@ -385,7 +387,7 @@ class Checker:
         for item, part in zip(items, node.items, strict=True):
             joined = t.common(type_, item.type)
             if joined is None:
-                return self.defect("E0204", f"a list of {_a(type_)} and {_a(item.type)}", part)
+                return self.defect("E0204", f"a list of {in_words(type_)} and {in_words(item.type)}", part)
             type_ = joined
         var = next(self.fresh)
         return _List(c.Comp(c.ListConst(tuple(items)), var, None, c.Element(type_, var, "")))
@@ -445,7 +447,7 @@ class Checker:
         row = resolve(name, given)
         if row is None:
             compares = name in _COMPARING and len(given) == 2
-            text = f"cannot compare {' with '.join(map(_a, given))}" if compares else f"does not take {_joined(given)}"
+            text = f"cannot compare {' with '.join(map(in_words, given))}" if compares else f"does not take {_joined(given)}"
             return self.defect("E0204", f"`{shown}` {text}", node, _operand_help(name, given))
         return c.Op(result_type(row, given), row, args)
 
@@ -500,7 +502,7 @@ class Checker:
         then, otherwise = self.scalar(node.then), self.scalar(node.otherwise)
         type_ = t.common(then.type, otherwise.type)
         if type_ is None:
-            return self.defect("E0204", f"`then` gives {_a(then.type)}, `else` {_a(otherwise.type)}", node)
+            return self.defect("E0204", f"`then` gives {in_words(then.type)}, `else` {in_words(otherwise.type)}", node)
         return c.If(type_, condition, then, otherwise)
 
     def on_quantified(self, node: s.Quantified) -> _Meaning:
@@ -608,7 +610,7 @@ class Checker:
             return _BAD
         allowed = ("date", "date-time", "days") if name in ("min", "max") else ("days",) if name == "sum" else ()
         if not t.is_numeric(comp.item.type) and comp.item.type.name not in allowed:
-            return self.defect("E0204", f"`{name}` does not take {_a(comp.item.type)}", node)
+            return self.defect("E0204", f"`{name}` does not take {in_words(comp.item.type)}", node)
         type_ = comp.item.type
         if name == "mean" and type_.name in ("integer", "numeral"):
             type_ = t.NUMBER if type_.name == "integer" else t.NUMERAL  # no whole number, even of whole numbers
@@ -678,8 +680,8 @@ def _right(node: s.Node) -> s.Node:
     return node.right if isinstance(node, s.Binary) else node
 
 
-def _a(type_: t.Type) -> str:
-    """A type in words."""
+def in_words(type_: t.Type) -> str:
+    """A type as messages name it, with its article."""
     if type_ == t.INTEGRAL:
         return "a whole number"
     words = {"boolean": "true or false", "numeral": "a number", "number": "a number", "money": "money",
@@ -698,7 +700,7 @@ def _field_help(fields: Mapping[str, t.Type]) -> str | None:
 
 
 def _joined(types: Iterable[t.Type]) -> str:
-    return " and ".join(map(_a, types))
+    return " and ".join(map(in_words, types))
 
 
 _COMPARING = frozenset(("=", "!=", "<", "<=", ">", ">="))
@@ -708,6 +710,8 @@ def _operand_help(name: str, given: list[t.Type]) -> str | None:
     names = {g.name for g in given}
     if "money" in names and names & {"number", "integer", "rate"}:
         return "money compares with money: divide two amounts to get a number, or give the parameter the type money"
+    if names & {"date", "date-time"} and names & {"integer", "numeral", "number"}:
+        return 'a date is written @"2024-01-31", a span of days @"P15D"'
     if "days" in names and names & {"integer", "numeral", "number"}:
         return 'a span of days is written @"P15D"; `days between(a, b)` gives a whole number'
     if names == {"date", "date-time"}:

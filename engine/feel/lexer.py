@@ -48,13 +48,14 @@ _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{6}|.)", re.S)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "'": "'"}
 #: What other keyboards and other languages write, and how it is written here.
 _FOREIGN = {
-    "，": ",", "、": ",", "；": ",", ";": ",", "（": "(", "）": ")", "［": "[", "］": "]", "【": "[", "】": "]",
+    "，": ",", "、": ",", "（": "(", "）": ")", "［": "[", "］": "]", "【": "[", "】": "]",
     "“": '"', "”": '"', "„": '"', "＂": '"', "‘": '"', "’": '"', "'": '"', "`": '"', "「": '"', "」": '"',
     "＝": "=", "＜": "<", "＞": ">", "：": ":", "。": ".", "．": ".", "≥": ">=", "≤": "<=", "≠": "!=", "＋": "+",
     "－": "-", "−": "-", "–": "-", "—": "-", "＊": "*", "×": "*", "·": "*", "／": "/", "÷": "/", "^": "**",
     "&": "and", "|": "or", "∧": "and", "∨": "or", "!": "not(…)", "！": "not(…)", "¬": "not(…)", "∈": "in",
 }  # fmt: skip
 _SIGNS = {
+    ";": "write `,` between values, `and` between conditions", "；": "write `,` between values, `and` between conditions",
     "%": "write 20% as 0.2", "％": "write 20% as 0.2", "‰": "write 5‰ as 0.005",
     "¥": "write an amount as a bare number", "￥": "write an amount as a bare number",
     "$": "write an amount as a bare number", "{": "a list is written `[a, b]`", "#": "a comment is written `/* … */`",

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from sancha.engine.diagnostics import Diagnostic, PackError, Place, SanchaError, did_you_mean
 from sancha.engine.feel import core as c
 from sancha.engine.feel import types as t
-from sancha.engine.feel.check import Callable_, Defect, Scope, check, check_cell, check_list, check_value
+from sancha.engine.feel.check import Callable_, Defect, Scope, check, check_cell, check_list, check_value, in_words
 from sancha.engine.feel.lexer import line_comments
 from sancha.engine.feel.temporal import parse_date, parse_date_time, parse_days
 from sancha.engine.policy import models
@@ -401,9 +401,9 @@ class _Loader:
                     where: Key = (*path, "values", i)
                     value = self.value(step.value, type_, document, (*where, "value"))
                     self.source(step.source, sources, document, (*where, "source"))
-                    if steps and step.from_ <= steps[-1][0]:
-                        self.defects.append(Diagnostic("E0403", "the dates of a parameter do not ascend",
-                                                       document.place((*where, "from"))))  # fmt: skip
+                    if i and step.from_ <= part.values[i - 1].from_:
+                        self.defects.append(Diagnostic("E0403", "the values of a parameter do not stand in the order of their dates",
+                                                       document.place((*where, "from")), "put the earliest first"))  # fmt: skip
                     if value is not None:
                         steps.append((step.from_, value, step.source.model_dump()))
                 out[name] = Parameter(name, part.label, type_, tuple(steps))
@@ -512,13 +512,16 @@ class _Loader:
             if taken or name in RESERVED:
                 message = f"the name `{name}` is {'used twice' if taken else 'reserved'}"
                 self.defects.append(Diagnostic("E0402", message, document.place((kind,))))
+            before = len(self.defects)
             signatures[name] = self.signature(kind, spec, document, vocabulary)
+            if len(self.defects) > before:
+                self.broken.add(name)
         self.scope = Scope(
             facts={n: f.type for n, f in vocabulary.facts.items()},
             lists={n: {k: f.type for k, f in d.fields.items()} for n, d in vocabulary.lists.items()},
             reference={n: {k: f.type for k, f in d.fields.items()} for n, d in vocabulary.reference.items()},
             parameters={n: p.type for n, p in parameters.items()},
-            decisions=signatures,
+            decisions={n: s for n, s in signatures.items() if n not in self.broken},
             variables={"as_of": AS_OF},
             broken=frozenset(self.broken),
         )
@@ -547,8 +550,9 @@ class _Loader:
                 if part.type is None:
                     self.defects.append(Diagnostic("E0405", f"the input `{part.name}` has neither type nor expression",
                                                    document.place(("inputs", i))))  # fmt: skip
-                args.append((part.name, self.type(part.type or "text", document, ("inputs", i, "type"))))
-        if args and len(args) < len(spec.inputs):
+                    continue
+                args.append((part.name, self.type(part.type, document, ("inputs", i, "type"))))
+        if args and any(part.expression is not None for part in spec.inputs):
             self.defects.append(Diagnostic("E0405", "some inputs are arguments and some are read from the file",
                                            document.place(("inputs",)), "make all of them the one or the other"))  # fmt: skip
         outputs = tuple((o.name, self.type(o.type, document, ("outputs", i, "type")))
@@ -914,7 +918,7 @@ class _Loader:
             core, defects = check(body, scope, t.INTEGER if working else None)
             self.note(defects, document, where)
             if core is not None and not working and core.type.name not in ("days", "months"):
-                self.defects.append(Diagnostic("E0405", f"expected a duration, found {core.type}", document.place(where),
+                self.defects.append(Diagnostic("E0405", f"expected a duration, found {in_words(core.type)}", document.place(where),
                                                'write `@"P15D"`, or a whole number and `working days`'))  # fmt: skip
             else:
                 within = core
@@ -943,7 +947,8 @@ class _Loader:
         measure, defects = check(spec.measure or "", self.scope)
         self.note(defects, document, ("measure",))
         if measure is not None and not t.is_numeric(measure.type):
-            self.defects.append(Diagnostic("E0204", "the measure is no number", document.place(("measure",))))
+            self.defects.append(Diagnostic("E0204", f"expected an amount or a number, found {in_words(measure.type)}",
+                                           document.place(("measure",))))  # fmt: skip
         if measure is None or group is None or where is None:
             return None
         scope = self.scope_with(
