@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sancha.engine.diagnostics import Diagnostic, PackError, Place, SanchaError, explanation, known_codes
+from sancha.engine.diagnostics import (
+    Diagnostic,
+    PackError,
+    Place,
+    SanchaError,
+    _width,
+    explanation,
+    known_codes,
+)
 from sancha.engine.feel.check import Scope, check
 from sancha.engine.feel.types import BOOLEAN
 from sancha.engine.policy.lower import lower
@@ -150,6 +158,8 @@ def test_a_page_is_a_page(code: str) -> None:
     assert "**To mend it:**" in page
     assert max(map(len, page.split("\n"))) <= 130
     assert len(page.split("\n")) <= 45
+    blocks = re.findall(r"^```\w*\n(.*?)^```", page, re.M | re.S)
+    assert all(_width(line) <= 78 for block in blocks for line in block.split("\n")), "wider than a terminal"
     for word in ("违法", "guilty", "must be punished"):
         assert word not in page or f'"{word}"' in page  # as a word that is named, not used
 
