@@ -330,6 +330,7 @@ def print_recall(book: Path, run: Path) -> None:
         f"({sum(f.found for f in found)} of {sum(f.seeded for f in found)} loan files); "
         f"breaches of those rules on files without a fault: {sum(f.others for f in found)}",
         highlight=False,
+        soft_wrap=True,
     )
 
 

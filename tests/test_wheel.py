@@ -46,7 +46,7 @@ def test_the_pack_travels_with_the_wheel(site: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "policy" / "features").rglob("*.feature"))
     assert not list((tmp_path / "policy").rglob("*.py"))
     assert sancha(site, tmp_path, "check", "policy").returncode == 0
-    tested = sancha(site, tmp_path, "test", "policy", "-k", "con01")
+    tested = sancha(site, tmp_path, "test", "policy", "-k", "CON-01")
     assert tested.returncode == 0, tested.stdout + tested.stderr
     again = sancha(site, tmp_path, "init", "policy")
     assert again.returncode == 2 and "exists already" in again.stderr

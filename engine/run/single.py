@@ -116,8 +116,9 @@ class Decided:
 
     def _reason(self, j: Judgement, r: Reasons) -> str:
         rule = self.pack.rules[j.rule]
-        clause = self.pack.clauses[rule.clause]
-        source = f"{rule.source['document']}, {rule.source['evidence']}"
+        version = next((v for v in rule.versions if v.valid_from.isoformat() == j.version), rule.versions[-1])
+        clause = self.pack.clauses[version.clause]
+        source = f"{version.source['document']}, {version.source['evidence']}"
         lines = [
             f"{j.rule} {_in(rule.title, self.lang)}: {j.outcome.text}",
             f"  clause {clause.id} {clause.title} (source {source}), version in force from {j.version or 'no day'}",
