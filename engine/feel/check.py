@@ -282,7 +282,10 @@ class Checker:
         if name == "?":
             help = "`?` stands only in the cells of a decision table, for the value of the input"
             return self.defect("E0201", "`?` has no meaning here", node, help)
-        return self.defect("E0201", f"unknown name `{name}`", node, did_you_mean(name, self.known_names()))
+        help = did_you_mean(name, self.known_names())
+        if help is None and any(name in type_.values for type_ in self.scope.facts.values()):
+            help = f'texts stand in double quotes: `"{name}"`'
+        return self.defect("E0201", f"unknown name `{name}`", node, help)
 
     def on_path(self, node: s.Path) -> _Meaning:
         dotted = _dotted(node)

@@ -68,6 +68,8 @@ class Decided:
     as_of: date
     lang: str
     found: tuple[tuple[Judgement, Reasons], ...]
+    #: Facts that the file holds; one of them that a rule sees as missing became known after the day judged.
+    present: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values: pack, file, and an entry a rule."""
@@ -130,8 +132,14 @@ class Decided:
             lines.append(f"  left open by: {', '.join(r.missing)}")
         if j.note:
             lines.append(f"  {j.note}")
-        lines += [f"    {name} = {'(missing)' if value is None else value}" for name, value in r.facts]
+        lines += [f"    {name} = {self._seen(name, value, j)}" for name, value in r.facts]
         return "\n".join(lines)
+
+
+    def _seen(self, name: str, value: str | None, j: Judgement) -> str:
+        if value is not None:
+            return value
+        return f"(not known yet on {j.judged_on})" if name in self.present else "(missing)"
 
 
 def decide(
@@ -155,7 +163,8 @@ def decide(
     day = as_of or _day(day, path)
     judged = evaluator.judge(file, reference, day, rules)
     found = tuple((j, evaluator.reasons(j, file, reference, day)) for j in judged)
-    return Decided(loaded, file.id, day, lang, found)
+    present = frozenset(name for name, value in file.facts.items() if value is not None)
+    return Decided(loaded, file.id, day, lang, found, present)
 
 
 def fill(text: str, values: dict[str, str | None]) -> str:
