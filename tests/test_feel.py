@@ -497,12 +497,11 @@ class Expressions:
         return self.draw(st.sampled_from(options))
 
     def of(self, kind: str, depth: int) -> str:
-        forms = [self.leaf]
-        if depth > 0:
-            own = getattr(self, "on_" + kind.replace("-", "_").replace(" ", "_"), None)
-            forms += [own, own, own] if own else []
-            forms += [self.choice] if kind != "list" else []
-        return self.pick(*forms)(kind, depth - 1)
+        own = getattr(self, "on_" + kind.replace("-", "_").replace(" ", "_"), None)
+        if depth == 0 or own is None or self.pick(False, False, False, False, True):
+            return self.leaf(kind, depth)
+        form = self.choice if self.pick(False, False, False, False, False, False, True) else own
+        return str(form(kind, depth - 1))
 
     def leaf(self, kind: str, depth: int) -> str:
         options = [name for name, type_ in SCOPE.facts.items() if type_.name == kind]
@@ -737,14 +736,27 @@ class Expressions:
 @st.composite
 def expressions(draw: Any, *kinds: str) -> str:
     kind = draw(st.sampled_from(kinds))
-    return Expressions(draw).of(kind, draw(st.integers(1, 3)))
+    return Expressions(draw).of(kind, draw(st.integers(2, 3)))
 
 
-KINDS = ("boolean", "boolean", "number", "integer", "money", "text", "date", "days")
+KINDS = (
+    "boolean",
+    "boolean",
+    "boolean",
+    "number",
+    "integer",
+    "integer",
+    "money",
+    "money",
+    "text",
+    "date",
+    "days",
+)
 
 
 def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.one_of(st.none(), strategy, strategy)
+    """A value, now and then missing."""
+    return st.integers(0, 7).flatmap(lambda n: strategy if n else st.none())
 
 
 AMOUNTS = st.sampled_from(["0", "0.01", "50", "100", "100.50", "5000000", "-3.25", "99999999999.99"]).map(
@@ -752,8 +764,7 @@ AMOUNTS = st.sampled_from(["0", "0.01", "50", "100", "100.50", "5000000", "-3.25
 )
 DAYS = st.sampled_from(DATES[:9])
 ITEMS = st.fixed_dictionaries(
-    {},
-    optional={
+    {
         "number": maybe(st.sampled_from(TEXTS)),
         "date": maybe(DAYS),
         "amount": maybe(AMOUNTS),
@@ -767,24 +778,24 @@ FILES = st.fixed_dictionaries(
     {
         "is": st.just({"true": True, "false": False}),
         "loan": st.fixed_dictionaries(
-            {},
-            optional={
-                "amount": AMOUNTS,
-                "other": AMOUNTS,
+            {
+                "amount": maybe(AMOUNTS),
+                "other": maybe(AMOUNTS),
                 "zero": st.just(0),
-                "rate": st.sampled_from(["0", "0.0435", "0.05"]).map(Decimal),
-                "ratio": st.sampled_from(["0", "1.25", "-2", "0.00000001"]).map(Decimal),
-                "term": st.sampled_from([0, 1, 3, 36]),
-                "kind": st.sampled_from(["working", "fixed", "personal"]),
-                "name": st.sampled_from(TEXTS),
-                "decided_on": DAYS,
-                "signed_at": st.sampled_from(TIMES),
-                "grace": st.integers(-5, 400),
+                "rate": maybe(st.sampled_from(["0", "0.0435", "0.05"]).map(Decimal)),
+                "ratio": maybe(st.sampled_from(["0", "1.25", "-2", "0.00000001"]).map(Decimal)),
+                "term": maybe(st.sampled_from([0, 1, 3, 36])),
+                "kind": maybe(st.sampled_from(["working", "fixed", "personal"])),
+                "name": maybe(st.sampled_from(TEXTS)),
+                "decided_on": maybe(DAYS),
+                "signed_at": maybe(st.sampled_from(TIMES)),
+                "grace": maybe(st.integers(-5, 400)),
             },
         ),
         "empty": st.just([]),
+        "payments": st.lists(ITEMS, min_size=1, max_size=3),
+        "holes": st.lists(ITEMS, max_size=3),
     },
-    optional={"payments": st.lists(ITEMS, max_size=3), "holes": st.lists(ITEMS, max_size=3)},
 )
 
 
