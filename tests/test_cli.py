@@ -65,6 +65,13 @@ def test_feel(tmp_path: Path, expression: str, expected: str) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, expected), done.stderr
 
 
+def test_feel_with_a_pack_and_no_file() -> None:
+    assert sancha("feel", "application.amount > 3", "--pack", ROOT / "rules").stdout.strip() == (
+        "unknown: missing application.amount"
+    )
+    assert sancha("feel", "parameters.dual_visit_amount", "--pack", ROOT / "rules").stdout.strip() == "500000.00"
+
+
 def test_feel_errors(tmp_path: Path) -> None:
     done = sancha("feel", "1 +")
     assert done.returncode == 2 and "E0102" in done.stderr

@@ -36,14 +36,16 @@ class Answer:
 def evaluate(expression: str, context: Path | None, pack: Path | None) -> Answer:
     """Evaluates one expression over a JSON context: plain JSON, or, with a pack, a loan file of its vocabulary.
 
-    With a pack, its parameters and decisions can be used; they are those of the day of the file.
+    With a pack, its parameters and decisions can be used: those of the day of the file, the latest without a file.
     """
     if pack is not None:
         loaded = load_pack(pack)
         core = lower_core(loaded, checked(expression, loaded.scope))
         calendar = loaded.calendar
         if context is None:
-            args: tuple[Any, ...] = ({}, {}, {}, loaded.review_by or date.max)
+            vocabulary = loaded.vocabulary
+            absent, no_lists = dict.fromkeys(vocabulary.facts), dict.fromkeys(vocabulary.lists)
+            args: tuple[Any, ...] = (absent, no_lists, {}, date.max)
         else:
             file, reference, as_of = load_loan_file(context, loaded.vocabulary)
             args = (file.facts, file.lists, reference, _day(as_of, context))
