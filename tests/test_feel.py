@@ -12,11 +12,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
 from feel_reference import World, value_of
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+
 from sancha.engine.book.loan_file import loan_file_from_json
+from sancha.engine.book.schema import LOANS, REFERENCE, table_schema
+from sancha.engine.book.store import Book, write_book
 from sancha.engine.feel import core as c
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
@@ -26,10 +31,14 @@ from sancha.engine.feel.operators import FORMS, FUNCTIONS, OPERATORS
 from sancha.engine.feel.parser import MAX_DEPTH, parse, parse_tests
 from sancha.engine.feel.printer import cell_to_text, to_text
 from sancha.engine.policy.calendar import Calendar
+from sancha.engine.policy.plan import Plan
 from sancha.engine.policy.tables import Row, Table, input_name
 from sancha.engine.policy.vocabulary import load_vocabulary
 from sancha.engine.run.as_text import as_text
+from sancha.engine.run.relations import query
+from sancha.engine.run.to_columns import Compiler, prepare
 from sancha.engine.run.to_python import compile_core
+from sancha.engine.run.working import WorkingTables, book_bounds, parquet_sources, spans
 
 CASES = Path(__file__).parent / "feel"
 VOCABULARY = load_vocabulary(CASES / "vocabulary.yaml")
@@ -132,6 +141,58 @@ def test_cases(path: Path) -> None:
         if found != case.expected:
             wrong.append(f"{path.name}:{case.line}: {case.expression} => {case.expected}, found {found}")
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+def book_of(folder: Path, world: World) -> Book:
+    """A book of one loan file."""
+    counts = {name: None if found is None else len(found) for name, found in world.lists.items()}
+    rows: dict[str, list[dict[str, Any]]] = {LOANS: [{"loan_id": "L1", **world.facts, **counts}]}
+    rows |= {name: [{"loan_id": "L1", **item} for item in found or ()] for name, found in world.lists.items()}
+    rows |= {REFERENCE + name: list(world.reference.get(name) or ()) for name in VOCABULARY.reference}
+    tables = {
+        name: pa.Table.from_pylist(found, table_schema(VOCABULARY, name)) for name, found in rows.items()
+    }
+    return write_book(folder, VOCABULARY, tables, as_of=world.as_of, synthetic=True, source="cases")
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("*.txt")), ids=lambda p: p.stem)
+def test_cases_by_columns(path: Path, tmp_path: Path) -> None:
+    """The columnar engine gives the values that the cases expect."""
+    data, cases = read_cases(path)
+    book = book_of(tmp_path / "book", world_of(data))
+    every = {n: frozenset(d.fields) for n, d in VOCABULARY.lists.items()}
+    references = {n: frozenset(d.fields) for n, d in VOCABULARY.reference.items()}
+    plan = Plan((), (), c.TRUE, c.TRUE, frozenset(VOCABULARY.facts), every, references, False)
+    bounds = book_bounds(book, VOCABULARY, plan)
+    with duckdb.connect() as connection:
+        prepare(connection, CALENDAR)
+        tables = WorkingTables(connection, VOCABULARY, plan, bounds, parquet_sources(book))
+        tables.reference()
+        (span,) = spans(book.tables[LOANS])
+        tables.load(span)
+        compiler = Compiler(VOCABULARY, bounds, CALENDAR, book.as_of)
+        cells = []
+        for case in cases:
+            operand = None if case.on is None else check(case.on, SCOPE)[0]
+            core, _ = (
+                check(case.expression, SCOPE)
+                if operand is None
+                else check_cell(case.expression, operand, SCOPE)
+            )
+            if core is not None and core.type != t.MONTHS:  # no fact is a span of months
+                cells.append((case, compiler.text(c.unique(core), compiler.root)))
+        for f in compiler.numbers.functions.values():
+            connection.create_function(
+                f.name, f.call, list(f.parameters), f.result, type="arrow", null_handling="special"
+            )
+        wrong = []
+        for case, cell in cells:
+            (found,) = connection.execute(
+                f"SELECT {cell.name} FROM ({query([cell], compiler.relations)})"
+            ).fetchone()  # type: ignore[misc]
+            if (found if found is not None else "unknown") != case.expected:
+                wrong.append(f"{path.name}:{case.line}: {case.expression} => {case.expected}, found {found}")
+        assert not wrong, "\n" + "\n".join(wrong)
 
 
 EXAMPLES = [(row.key, row.example) for row in OPERATORS] + [(form.name, form.example) for form in FORMS]
