@@ -23,6 +23,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 import pyarrow as pa
+
 from sancha.engine.feel.operators import BY_NAME, Operator
 from sancha.engine.feel.types import Type
 from sancha.engine.policy.calendar import Calendar
@@ -233,7 +234,8 @@ class Numbers:
     def multiply(self, row: Operator, a: Value, b: Value) -> Value:
         for x, y in ((a, b), (b, a)):
             if isinstance(x, Ratio) and isinstance(y, Exact) and (shift := _power_of_ten(y)) is not None:
-                if (found := self.shifted(x, shift)) is not None:
+                found = self.shifted(x, shift)
+                if found is not None:
                     return found
         if isinstance(a, Exact) and isinstance(b, Exact):
             product = self.times(a, b)

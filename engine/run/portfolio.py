@@ -93,6 +93,14 @@ class Tally:
     def add(self, group: str | None, found: Sum) -> None:
         self.groups[group] = self.groups.get(group, Sum()) + found
 
+    def update(self, other: Tally) -> None:
+        """Adds what other files come to."""
+        for group, found in other.groups.items():
+            self.add(group, found)
+        self.open |= other.open
+        self.missing |= other.missing
+        self.group_missing |= other.group_missing
+
 
 @dataclass(frozen=True, slots=True)
 class GroupOutcome:
@@ -163,7 +171,12 @@ class _Requirement:
         self.as_of = as_of
 
     def __call__(self, group: str, found: Sum, whole: Decimal) -> bool | None:
-        figures = {"$group": group, "$share": _share(found, whole), "$total": found.total, "$files": found.files}
+        figures = {
+            "$group": group,
+            "$share": _share(found, whole),
+            "$total": found.total,
+            "$files": found.files,
+        }
         answer: bool | None = self.function(
             {**self.facts, **figures}, self.lists, self.reference, self.as_of
         )[0]

@@ -53,22 +53,31 @@ Rows = Book | Files | Items | References | Elements
 
 
 class Scope:
-    """Rows within an outer scope. Scopes and cells are compared by identity; `Relations` makes each once."""
+    """Rows within an outer scope. Scopes and cells are compared by identity; `Relations` makes each once.
 
-    __slots__ = ("depth", "keys", "name", "parent", "rows")
+    `keys` tell its rows apart, `columns` are all the keys that its rows show.
+    """
+
+    __slots__ = ("columns", "depth", "keys", "number", "parent", "rows")
 
     def __init__(self, parent: Scope | None, rows: Rows, number: int) -> None:
         self.parent = parent
         self.rows = rows
         self.depth = 0 if parent is None else parent.depth + 1
+        self.number = number
         own = {Book: (), Files: ("f",)}.get(type(rows), (f"k{number}",))
-        self.keys: tuple[str, ...] = (*(parent.keys if parent else ()), *own)
-        self.name = f"s{number}"
+        outer = parent.keys if parent else ()
+        # Items are numbered through all files: their own number tells the file too.
+        alone = isinstance(rows, Items) and parent is not None and isinstance(parent.rows, Files)
+        self.keys: tuple[str, ...] = own if alone else (*outer, *own)
+        self.columns: tuple[str, ...] = (*(parent.columns if parent else ()), *own)
 
 
 RAW, PLAIN, AGGREGATE, CONSTANT = "raw", "plain", "aggregate", "constant"
 #: The raw column by which the items of a list, or the elements of a value, stand in order.
 ORDER = "#k"
+#: The raw column of an element of a list-valued cell.
+ELEMENT = "value"
 #: The keys of the tables of lists, quoted; `#` keeps them apart from fields.
 FILE_KEY, ROW_KEY = '"#f"', '"#k"'
 
@@ -116,7 +125,34 @@ class Cell:
 
     def repeats(self, index: int) -> bool:
         """Whether the text of the argument would stand more than once in the query; macros repeat theirs."""
-        return self.template.count(f"{{{index}}}") > 1 or "sancha_" in self.template
+        return (
+            self.template.count(f"{{{index}}}") > 1 or "sancha_" in self.template or "lambda" in self.template
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One value of many rows, in SQL: of a column `{0}`, and of a list `{0}` that holds them.
+
+    `empty` is what it gives of no rows (None: missing). Missing values are skipped.
+    """
+
+    rows: str
+    values: str
+    empty: str | None
+
+
+#: `any` and `kleene` are the disjunction; `kleene` gives 2 for true, 0 for false, 1 for unknown.
+AGGREGATES = {
+    "any": Aggregate("bool_or({0})", "list_bool_or({0})", "FALSE"),
+    "kleene": Aggregate("max({0})", "list_max({0})", "0"),
+    "count": Aggregate("count(*)", "len({0})", "0"),
+    "distinct": Aggregate("count(DISTINCT {0})", "len(list_distinct({0}))", "0"),
+    "sum": Aggregate("sum({0})", "list_sum({0})", "0"),
+    "min": Aggregate("min({0})", "list_min({0})", None),
+    "max": Aggregate("max({0})", "list_max({0})", None),
+    "list": Aggregate("list({0} ORDER BY {1})", "{0}", "[]"),
+}
 
 
 class Relations:
@@ -149,18 +185,74 @@ class Relations:
         return self._cell(PLAIN, scope, template, tuple(args), type, nullable)
 
     def aggregate(
-        self,
-        inner: Scope,
-        template: str,
-        args: Sequence[Cell],
-        type: str,
-        *,
-        empty: str | None,
-        nullable: bool,
+        self, inner: Scope, function: str, value: Cell | None, where: Cell | None, type: str
     ) -> Cell:
-        """An aggregate over the rows of `inner`, a cell of the scope around it."""
+        """One of `AGGREGATES` over the rows of `inner` for which `where` is true: a cell of the scope around it.
+
+        `value` is not missing in those rows; None stands for the row itself.
+        """
         assert inner.parent is not None
-        return self._cell(AGGREGATE, inner.parent, template, tuple(args), type, nullable, inner, empty)
+        made = AGGREGATES[function]
+        if isinstance(inner.rows, Elements):
+            found = self._over_list(inner, inner.rows.values, made, value, where, type)
+            if found is not None:
+                return found
+        args = [] if value is None else [value]
+        template = made.rows
+        if "{1}" in template:
+            args.append(self.raw(inner, ORDER, "BIGINT", False))
+        if where is not None:
+            template = f"{template} FILTER (WHERE {{{len(args)}}})"
+            args.append(where)
+        empty = None if made.empty is None else f"CAST({made.empty} AS {type})"
+        return self.gathered(inner, f"CAST({template} AS {type})", args, type, empty)
+
+    def gathered(
+        self, inner: Scope, template: str, args: Sequence[Cell], type: str, empty: str | None
+    ) -> Cell:
+        """An aggregate by its template."""
+        assert inner.parent is not None
+        return self._cell(AGGREGATE, inner.parent, template, tuple(args), type, empty is None, inner, empty)
+
+    def _over_list(
+        self, inner: Scope, values: Cell, made: Aggregate, value: Cell | None, where: Cell | None, type: str
+    ) -> Cell | None:
+        """The aggregate as an expression over the list itself, where no cell of the elements needs further rows."""
+        outer = [values]
+        source = "{0}"
+        for cell, function in ((where, "list_filter"), (value, "list_transform")):
+            if cell is None or cell.template == ELEMENT:
+                continue
+            body = self._of_element(inner, cell, outer)
+            if body is None or len(body) > 2_000:
+                return None
+            source = f"{function}({source}, lambda e{inner.number}: {body})"
+        text = f"CAST({made.values.replace('{0}', source)} AS {type})"
+        if made.empty is not None:
+            text = f"coalesce({text}, CAST({made.empty} AS {type}))"
+        return self.plain(text, outer, type, made.empty is None)
+
+    def _of_element(self, inner: Scope, cell: Cell, outer: list[Cell]) -> str | None:
+        """A template of a cell in terms of the element; cells of outer scopes are added to `outer`, by number."""
+        if cell.kind == CONSTANT:
+            return cell.template.replace("{", "{{").replace("}", "}}")
+        if cell.scope is not inner:
+            if cell not in outer:
+                outer.append(cell)
+            return f"{{{outer.index(cell)}}}"
+        if cell.kind == RAW:
+            return f"e{inner.number}" if cell.template == ELEMENT else None
+        if cell.kind != PLAIN:
+            return None
+        parts = [self._of_element(inner, arg, outer) for arg in cell.args]
+        if None in parts:
+            return None
+        # The placeholders of this template are filled; braces of literals stay doubled for the next time.
+        marks = [f"\0{i}\0" for i in range(len(parts))]
+        text = cell.template.format(*marks).replace("{", "{{").replace("}", "}}")
+        for mark, part in zip(marks, parts, strict=True):
+            text = text.replace(mark, part or "")
+        return text
 
     def _cell(
         self,
@@ -300,11 +392,11 @@ class _Query:
             current = self.layers(here, uses, stage, current, available)
             if stage < last:
                 kept = sorted((c for c in available if max(uses[c]) > stage), key=_number)
-                columns = [*scope.keys, *(c.name for c in kept)]
+                columns = [*scope.columns, *(c.name for c in kept)]
                 current = self.cte(f"SELECT {', '.join(columns) or '1 AS one'} FROM {current}")
                 available = set(kept)
         columns = [
-            *scope.keys,
+            *scope.columns,
             *(f"{self.expression(c, available)} AS {c.name}" for c in dict.fromkeys(outputs)),
         ]
         return f"SELECT {', '.join(columns)} FROM {current}"
@@ -378,7 +470,7 @@ class _Query:
 
     def joined(self, scope: Scope, current: str, found: Sequence[Cell], available: set[Cell]) -> str:
         """The rows of `scope` with these aggregates over its inner scopes beside them."""
-        inner_scopes = sorted({c.inner for c in found if c.inner}, key=lambda s: int(s.name[1:]))
+        inner_scopes = sorted({c.inner for c in found if c.inner}, key=lambda s: s.number)
         # A book without keys has one row, which ungrouped aggregates keep.
         columns, joins = ["t.*"], []
         for number, inner in enumerate(inner_scopes):
@@ -413,7 +505,7 @@ class _Query:
         """The rows of `inner` with the outer cells they need."""
         own = inner.keys[-1]
         raw = self.raw_columns(inner, wanted)
-        shown = [*(f"t.{k}" for k in scope.keys), *(f"t.{c.name}" for c in outer)]
+        shown = [*(f"t.{k}" for k in scope.columns), *(f"t.{c.name}" for c in outer)]
         match inner.rows:
             case Items(name=name):
                 table = quoted(f"list:{name}")

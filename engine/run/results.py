@@ -17,10 +17,10 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sancha.engine.diagnostics import SanchaError
-from sancha.engine.policy.plan import Outcome
 
 import sancha
+from sancha.engine.diagnostics import SanchaError
+from sancha.engine.policy.plan import Outcome
 
 FORMAT = 1
 RUN_FILE = "run.json"

@@ -14,6 +14,7 @@ from datetime import date, datetime
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.feel import core as c
 from sancha.engine.feel import types as t
@@ -23,9 +24,9 @@ from sancha.engine.policy.calendar import Calendar
 from sancha.engine.policy.plan import Evidence, ListEvidence, ScalarEvidence
 from sancha.engine.policy.tables import Row, Table, input_name
 from sancha.engine.policy.vocabulary import ListDef, Vocabulary
-from sancha.engine.run.exact import WHOLE, Digits, Exact, Missing, Numbers, Plain, Ratio, Value
+from sancha.engine.run.exact import ROW_LIMIT, WHOLE, Digits, Exact, Missing, Numbers, Plain, Ratio, Value
 from sancha.engine.run.relations import (
-    ORDER,
+    ELEMENT,
     Cell,
     Elements,
     Items,
@@ -206,9 +207,7 @@ class Compiler:
             args.append(self.text(f, within))
         keep = "" if where is None else " FILTER (WHERE {1})"
         template = f"flatten(list([{', '.join(entries)}] ORDER BY {{0}}){keep})"
-        return self.relations.aggregate(
-            inner, template, args, TEXTS, empty=f"CAST([] AS {TEXTS})", nullable=False
-        )
+        return self.relations.gathered(inner, template, args, TEXTS, f"CAST([] AS {TEXTS})")
 
     # -- values -------------------------------------------------------------------------------------------
 
@@ -327,8 +326,7 @@ class Compiler:
             return deciding
         if len(kept) < 2:
             return kept[0] if kept else neutral
-        template = f"({f' {word} '.join(f'{{{i}}}' for i in range(len(kept)))})"
-        return self.relations.plain(template, kept, "BOOLEAN")
+        return self.relations.plain(_junction(word, len(kept)), kept, "BOOLEAN")
 
     def opposite(self, cell: Cell) -> Cell:
         if cell in (self.true, self.false):
@@ -387,9 +385,7 @@ class Compiler:
         kind = row.params[0].name
         if row.name in ("=", "!=", "<", "<=", ">", ">=") and kind in ("number", "money", "days", "months"):
             return self.numbers.compare(row, args[0], args[1])
-        if row.result.name in ("number", "money", *WHOLE) and not any(
-            isinstance(a, Plain) for a in args
-        ):
+        if row.result.name in ("number", "money", *WHOLE) and not any(isinstance(a, Plain) for a in args):
             return self.arithmetic(row, args)
         if any(isinstance(a, Digits | Ratio) for a in args):
             return self.numbers.by_row(row, *args)
@@ -457,21 +453,80 @@ class Compiler:
                 within = env.with_name(comp.var, self.value(item, env))
                 found.append(self.met(comp.where, node.body, within))
             return Plain(self.any_of(found), t.BOOLEAN)
+        if isinstance(comp.source, c.ListField) and isinstance(node.body, c.Some):
+            further = node.body.comp.source
+            if isinstance(further, c.ListFact):
+                return self.elements_last(comp, comp.source, node.body, further, env)
         inner, within, missing = self.enter(comp, env, node.body)
-        met = self.met(comp.where, node.body, within)
-        if met is self.false:
-            result = self.false
-        elif not met.nullable:
-            result = self.relations.aggregate(
-                inner, "bool_or({0})", [met], "BOOLEAN", empty="FALSE", nullable=False
-            )
-        else:
-            template = "max(CAST(CASE {0} WHEN TRUE THEN 2 WHEN FALSE THEN 0 ELSE 1 END AS TINYINT))"
-            code = self.relations.aggregate(inner, template, [met], "TINYINT", empty="0", nullable=False)
-            result = self.relations.plain(
-                "(CASE {0} WHEN 2 THEN TRUE WHEN 0 THEN FALSE END)", [code], "BOOLEAN", True
-            )
+        parts = self.conjuncts(self.met(comp.where, node.body, within))
+        # What does not speak of the item is asked once, outside: conjunction distributes over the disjunction.
+        met = self.all_of([p for p in parts if p.scope is inner])
+        outside = [p for p in parts if p.scope is not inner]
+        whole = self.overlap(inner, met) or self.membership(inner, met)
+        if whole is not None and not outside:
+            return Plain(whole, t.BOOLEAN)
+        result = self.all_of([*outside, whole or self.ever_met(inner, met)])
         return self.unless(missing, Plain(result, t.BOOLEAN))
+
+    def conjuncts(self, cell: Cell) -> list[Cell]:
+        if len(cell.args) > 1 and cell.template == _junction("AND", len(cell.args)):
+            return [part for arg in cell.args for part in self.conjuncts(arg)]
+        return [cell]
+
+    def ever_met(self, inner: Scope, met: Cell) -> Cell:
+        """Kleene disjunction of a condition over the rows of a scope."""
+        if not met.nullable or met is self.false:
+            return self.ever(inner, met)
+        code = self.relations.aggregate(inner, "kleene", self.graded(met), None, "TINYINT")
+        template = "(CASE {0} WHEN 2 THEN TRUE WHEN 0 THEN FALSE END)"
+        return self.relations.plain(template, [code], "BOOLEAN", True)
+
+    def elements_last(
+        self, elements: c.Comp, field: c.ListField, body: c.Some, further: c.ListFact, env: _Env
+    ) -> Value:
+        """`some e in x.elements, r in rows satisfies …` as `some r in rows, e in x.elements`: conditions on elements
+        alone are computed within the list, without a row for each. The order does not matter to Kleene disjunction,
+        except for which of the lists is missing or empty."""
+        condition = c.conj(body.comp.where, body.body)
+        rows = c.Comp(further, body.comp.var, None, None)
+        swapped = c.Some(t.BOOLEAN, rows, c.Some(t.BOOLEAN, elements, condition))
+        found = self.value(swapped, env)
+        rows_missing = self.false if further.reference else self.list_missing(further.name)
+        if rows_missing is not self.false:
+            unknown = c.Some(t.BOOLEAN, elements, c.Const(t.BOOLEAN, None))
+            found = self.choose(rows_missing, self.value(unknown, env), found)
+        return self.unless(self.absent(self.list_field(field, env)), found)
+
+    def membership(self, inner: Scope, met: Cell) -> Cell | None:
+        """Whether an element of a list equals a value of an outer scope, where the condition says no more; missing
+        where the list is."""
+        if not isinstance(inner.rows, Elements) or met.template != "({0} = {1})":
+            return None
+        outside = [arg for arg in met.args if arg.scope is not inner]
+        if len(outside) != 1 or not all(a in outside or a.template == ELEMENT for a in met.args):
+            return None
+        values = inner.rows.values
+        return self.relations.plain(_MEMBER, [values, outside[0], self.gaps(values)], "BOOLEAN", True)
+
+    def overlap(self, inner: Scope, met: Cell) -> Cell | None:
+        """Whether an element of a list is a member of another list, where the condition says no more; missing where
+        a list is, unless the first is empty."""
+        if not isinstance(inner.rows, Elements) or met.template != _MEMBER:
+            return None
+        other, element, gaps = met.args
+        if other.scope is inner or element.scope is not inner or element.template != ELEMENT:
+            return None
+        values = inner.rows.values
+        return self.relations.plain(_OVERLAP, [values, other, self.gaps(values), gaps], "BOOLEAN", True)
+
+    def gaps(self, values: Cell) -> Cell:
+        """Whether an element of a list is missing."""
+        return self.relations.plain("(list_count({0}) < len({0}))", [values], "BOOLEAN")
+
+    def graded(self, cell: Cell) -> Cell:
+        """2 for true, 0 for false, 1 for unknown."""
+        template = "CAST(CASE {0} WHEN TRUE THEN 2 WHEN FALSE THEN 0 ELSE 1 END AS TINYINT)"
+        return self.relations.plain(template, [cell], "TINYINT", False)
 
     def met(self, where: c.Core | None, body: c.Core, env: _Env) -> Cell:
         parts = [self.boolean(body, env)]
@@ -499,15 +554,11 @@ class Compiler:
                 inner = self.relations.scope(outer, References(name, on))
                 item = _Item(inner, self.vocabulary.reference[name], self.bounds.reference[name])
                 return inner, env.with_name(comp.var, item), self.false
-            case c.ListField(var=var, name=name):
-                record = env.find(var)
-                assert isinstance(record, _Item)
-                type = record.spec.fields[name].type
-                assert type.item is not None
-                values = self.raw(record.scope, name, type, record.bounds.fields[name])
-                outer = deeper(outer, record.scope)
-                inner = self.relations.scope(outer, Elements(values.cell))  # type: ignore[union-attr]
-                element = self.raw(inner, "value", type.item, ColumnBounds())
+            case c.ListField():
+                values = self.list_field(comp.source, env)
+                assert values.type.item is not None
+                inner = self.relations.scope(deeper(outer, values.scope), Elements(values.cell))
+                element = self.raw(inner, ELEMENT, values.type.item, ColumnBounds())
                 return inner, env.with_name(comp.var, element), self.absent(values)
             case c.ListConst(items=items):
                 values = [self.value(i, env) for i in items]
@@ -518,6 +569,15 @@ class Compiler:
                 return inner, env.with_name(comp.var, element_of(inner)), self.false
         raise TypeError(type(comp.source).__name__)
 
+    def list_field(self, field: c.ListField, env: _Env) -> Plain:
+        """A list-valued field of an item."""
+        record = env.find(field.var)
+        assert isinstance(record, _Item), f"`{field.var}` is no item"
+        type = record.spec.fields[field.name].type
+        value = self.raw(record.scope, field.name, type, record.bounds.fields[field.name])
+        assert isinstance(value, Plain)
+        return value
+
     def listed(self, values: Sequence[Value]):  # type: ignore[no-untyped-def]
         """A list-valued cell of some values, and what its element is in the scope of its elements."""
         numbers = [v for v in values if isinstance(v, Exact)]
@@ -527,7 +587,7 @@ class Compiler:
             cells = [self.null(kind) if isinstance(v, Missing) else v.cell for v in values]  # type: ignore[union-attr]
             made = plain.type if plain is not None else t.BOOLEAN
             return self.list_of(cells, kind), lambda s: Plain(
-                self.relations.raw(s, "value", kind, True), made
+                self.relations.raw(s, ELEMENT, kind, True), made
             )
         if len(numbers) == sum(not isinstance(v, Missing) for v in values):
             scale = max(v.scale for v in numbers)
@@ -538,11 +598,11 @@ class Compiler:
                 kind = "BIGINT" if max(abs(low), abs(high)) <= _BIGINT else "HUGEINT"
                 cells = [self.null(kind) if s is None else s.cell for s in scaled]
                 return self.list_of(cells, kind), lambda s: Exact(
-                    self.relations.raw(s, "value", kind, True), scale, low, high
+                    self.relations.raw(s, ELEMENT, kind, True), scale, low, high
                 )
         cells = [self.numbers.digits(v).cell for v in values]
         return self.list_of(cells, "VARCHAR"), lambda s: Digits(
-            self.relations.raw(s, "value", "VARCHAR", True)
+            self.relations.raw(s, ELEMENT, "VARCHAR", True)
         )
 
     def list_of(self, cells: Sequence[Cell], type: str) -> Cell:
@@ -621,7 +681,7 @@ class Compiler:
             where = None
         doubts = [missing]
         if where is not None and where.nullable:
-            doubts.append(self.ever(inner, "({0} IS NULL)", [where]))
+            doubts.append(self.ever(inner, self.absent(Plain(where, t.BOOLEAN))))
         if node.function == "count" and not node.distinct:
             result: Value = self.count(inner, where)
         else:
@@ -639,21 +699,19 @@ class Compiler:
             else:
                 absent = self.absent(item)
                 if absent is not self.false:
-                    kept = [absent] if where is None else [where, absent]
-                    doubts.append(self.ever(inner, "({0} AND {1})" if where is not None else "{0}", kept))
+                    kept = [absent] if where is None else [self.truth_of(where, True), absent]
+                    doubts.append(self.ever(inner, self.all_of(kept)))
                 result = self.folded(node, inner, where, item)
         return self.unless(self.any_of(doubts), result)
 
-    def ever(self, inner: Scope, template: str, args: Sequence[Cell]) -> Cell:
-        """Whether a condition is true of a row."""
-        return self.relations.aggregate(
-            inner, f"bool_or({template})", args, "BOOLEAN", empty="FALSE", nullable=False
-        )
+    def ever(self, inner: Scope, condition: Cell) -> Cell:
+        """Whether a condition, never missing, is true of a row."""
+        if condition is self.false:
+            return self.false
+        return self.relations.aggregate(inner, "any", condition, None, "BOOLEAN")
 
     def count(self, inner: Scope, where: Cell | None) -> Exact:
-        template, args = ("count(*)", []) if where is None else ("count(*) FILTER (WHERE {0})", [where])
-        cell = self.relations.aggregate(inner, template, args, "BIGINT", empty="0", nullable=False)
-        return Exact(cell, 0, 0, self.most(inner))
+        return Exact(self.relations.aggregate(inner, "count", None, where, "BIGINT"), 0, 0, self.most(inner))
 
     def most(self, inner: Scope) -> int:
         """The most rows that an outer row has in a scope."""
@@ -666,46 +724,25 @@ class Compiler:
 
     def folded(self, node: c.Agg, inner: Scope, where: Cell | None, item: Value) -> Value:
         """sum, mean, min, max, or the count of distinct values, of the items kept; none of them is missing."""
-        keep = "" if where is None else " FILTER (WHERE {1})"
-        own = [] if where is None else [where]
+        aggregate = self.relations.aggregate
         if node.distinct:
             value = self.numbers.canonical(item) if isinstance(item, Ratio | Digits) else item.cell  # type: ignore[union-attr]
-            template = f"count(DISTINCT {{0}}){keep}"
-            cell = self.relations.aggregate(
-                inner, template, [value, *own], "BIGINT", empty="0", nullable=False
-            )
-            return Exact(cell, 0, 0, self.most(inner))
+            return Exact(aggregate(inner, "distinct", value, where, "BIGINT"), 0, 0, self.most(inner))
         if isinstance(item, Plain):
-            template = f"{node.function}({{0}}){keep}"
-            args = [item.cell, *own]
-            cell = self.relations.aggregate(inner, template, args, item.cell.type, empty=None, nullable=True)
-            return Plain(cell, item.type)
+            return Plain(aggregate(inner, node.function, item.cell, where, item.cell.type), item.type)
+        if isinstance(item, Exact) and node.function in ("min", "max"):
+            cell = aggregate(inner, node.function, item.cell, where, item.cell.type)
+            return Exact(cell, item.scale, item.low, item.high)
         many = max(self.most(inner), 1)
-        if isinstance(item, Exact) and (node.function in ("min", "max") or item.size * many < 10**34):
-            if node.function in ("min", "max"):
-                template = f"{node.function}({{0}}){keep}"
-                args = [item.cell, *own]
-                cell = self.relations.aggregate(
-                    inner, template, args, item.cell.type, empty=None, nullable=True
-                )
-                return Exact(cell, item.scale, item.low, item.high)
+        if isinstance(item, Exact) and item.size * many < ROW_LIMIT:
             low, high = min(item.low * many, 0), max(item.high * many, 0)
             type = "BIGINT" if max(-low, high) <= _BIGINT else "HUGEINT"
-            template = f"CAST(sum({{0}}){keep} AS {type})"
-            cell = self.relations.aggregate(
-                inner, template, [item.cell, *own], type, empty="0", nullable=False
-            )
-            total = Exact(cell, item.scale, low, high)
+            total = Exact(aggregate(inner, "sum", item.cell, where, type), item.scale, low, high)
             return total if node.function == "sum" else Ratio(total, self.count(inner, where))
-        order = self.relations.raw(inner, ORDER, "BIGINT", False)
         digits = self.numbers.digits(item).cell
-        kept = "{0} IS NOT NULL" if where is None else "{0} IS NOT NULL AND {2}"
-        template = f"list({{0}} ORDER BY {{1}}) FILTER (WHERE {kept})"
-        empty = "CAST([] AS VARCHAR[])"
-        gathered = self.relations.aggregate(
-            inner, template, [digits, order, *own], "VARCHAR[]", empty=empty, nullable=False
-        )
-        return self.numbers.folded(node.function, gathered)
+        present = self.opposite(self.absent(Digits(digits)))
+        kept = present if where is None else self.all_of([where, present])
+        return self.numbers.folded(node.function, aggregate(inner, "list", digits, kept, "VARCHAR[]"))
 
     # -- decision tables ----------------------------------------------------------------------------------
 
@@ -886,6 +923,10 @@ class Compiler:
         return self.relations.plain(plain, [value.cell], "VARCHAR")
 
 
+def _junction(word: str, count: int) -> str:
+    return f"({f' {word} '.join(f'{{{i}}}' for i in range(count))})"
+
+
 def _places(scale: int) -> str:
     """A template: a whole number as a decimal of so many places."""
     unit = 10**scale
@@ -897,6 +938,16 @@ def _numeric(name: str) -> Operator:
     return next(row for row in BY_NAME[name] if row.params[0].name == "number")
 
 
+#: Of a list `{0}`, a value `{1}`, and whether an element is missing.
+_MEMBER = (
+    "(CASE WHEN list_contains({0}, {1}) THEN TRUE WHEN len({0}) = 0 THEN FALSE "
+    "WHEN {0} IS NULL OR {1} IS NULL OR {2} THEN NULL ELSE FALSE END)"
+)
+#: Of two lists, and whether an element of either is missing.
+_OVERLAP = (
+    "(CASE WHEN list_has_any({0}, {1}) THEN TRUE WHEN len({0}) = 0 THEN FALSE "
+    "WHEN {0} IS NULL OR {1} IS NULL THEN NULL WHEN len({1}) = 0 THEN FALSE WHEN {2} OR {3} THEN NULL ELSE FALSE END)"
+)
 _DAYS = "(CASE WHEN {0} < 0 THEN '-P' || -CAST({0} AS HUGEINT) || 'D' ELSE 'P' || {0} || 'D' END)"
 _TEXT_OF = {
     "date-time": "(CASE WHEN epoch_us({0}) % 1000000 = 0 THEN strftime({0}, '%Y-%m-%dT%H:%M:%S') "
@@ -927,7 +978,8 @@ MACROS = (
     """sancha_day(d) AS CASE WHEN d BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN d END""",
     # `least` and `greatest` skip a missing span, and the date then lies outside the years, hence is missing too.
     """sancha_add_days(d, n) AS sancha_day(d + CAST(greatest(least(n, 4000000), -4000000) AS INTEGER))""",
-    """sancha_add_months(d, n) AS sancha_day(CAST(d + to_months(CAST(greatest(least(n, 200000), -200000) AS INTEGER)) AS DATE))""",
+    """sancha_add_months(d, n) AS
+         sancha_day(CAST(d + to_months(CAST(greatest(least(n, 200000), -200000) AS INTEGER)) AS DATE))""",
     """sancha_months_apart(a, b) AS (year(b) - year(a)) * 12 + month(b) - month(a)""",
     """sancha_months_between(a, b) AS CASE
          WHEN sancha_months_apart(a, b) > 0 AND day(a) > day(b) AND b <> last_day(b) THEN sancha_months_apart(a, b) - 1

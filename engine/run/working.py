@@ -5,7 +5,7 @@ Decimals become whole numbers of their scale, files and items get small keys, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
 from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE
 from sancha.engine.book.store import Book
 from sancha.engine.feel.types import Type
@@ -30,6 +31,8 @@ from sancha.engine.run.to_columns import (
 
 #: Files that are judged together; the memory of a run grows with it, and not with the book.
 CHUNK = 100_000
+#: The column of `files` that numbers the values of the dimensions.
+GROUP = "#group"
 _WIDE = Context(prec=60)
 
 
@@ -42,8 +45,9 @@ class Span:
     files: int
 
 
-def spans(loans: Path, size: int = CHUNK) -> Iterator[Span]:
+def spans(loans: Path, size: int | None = None) -> Iterator[Span]:
     """The chunks of a book, in order of loan ids. Books are written in that order; others are sorted here."""
+    size = size or CHUNK
     found: list[Span] = []
     last: str | None = None
     with pq.ParquetFile(loans) as file:
@@ -142,7 +146,8 @@ def _column(metadata: pq.FileMetaData, name: str, type: Type) -> ColumnBounds:
 class WorkingTables:
     """Makes the tables `files`, `list:NAME` and `reference:NAME` of a connection.
 
-    `sources` maps the tables of the book to SQL relations with the columns of docs/formats.md.
+    `sources` maps the tables of the book to SQL relations with the columns of docs/formats.md. `dimensions` are facts:
+    files with the same values of them have the same number in `#group`.
     """
 
     def __init__(
@@ -152,12 +157,14 @@ class WorkingTables:
         plan: Plan,
         bounds: BookBounds,
         sources: Mapping[str, str],
+        dimensions: Sequence[str] = (),
     ) -> None:
         self.connection = connection
         self.vocabulary = vocabulary
         self.plan = plan
         self.bounds = bounds
         self.sources = sources
+        self.dimensions = dimensions
 
     def reference(self) -> None:
         """Load the reference lists, once for all chunks."""
@@ -165,36 +172,39 @@ class WorkingTables:
             spec, bounds = self.vocabulary.reference[name], self.bounds.reference[name]
             columns = [f"row_number() OVER () AS {ROW_KEY}"]
             columns += [self.column(f, spec.fields[f].type, bounds.fields[f]) for f in sorted(fields)]
-            self.connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE {quoted('reference:' + name)} AS SELECT "
-                f"{', '.join(columns)} FROM {self.sources[REFERENCE + name]}"
-            )
+            self._table(f"reference:{name}", columns, self.sources[REFERENCE + name])
 
     def load(self, span: Span) -> None:
         """Load the files of a chunk and their items."""
         where = f"{LOAN_ID} BETWEEN {_text(span.first)} AND {_text(span.last)}"
-        facts = [
-            self.column(name, self.vocabulary.facts[name].type, self.bounds.facts[name])
-            for name in sorted(self.plan.facts)
-        ]
+        # The files are put in order by their ids alone: sorting whole rows would cost more than judging them.
+        numbers = [LOAN_ID, f"CAST(row_number() OVER (ORDER BY {LOAN_ID}) AS INTEGER) AS f"]
+        if self.dimensions:
+            order = ", ".join(map(quoted, self.dimensions))
+            numbers.append(f"CAST(dense_rank() OVER (ORDER BY {order}) AS INTEGER) AS {quoted(GROUP)}")
+        self._table("numbers", numbers, f"{self.sources[LOANS]} WHERE {where}")
+        columns = ["n.*"]
+        for name in sorted(self.plan.facts):
+            columns.append(self.column(name, self.vocabulary.facts[name].type, self.bounds.facts[name], "x."))
         for name in self.plan.lists:
             if self.bounds.lists[name].missing:
-                facts.append(f"{quoted(name)} IS NULL AS {quoted('list:' + name)}")
-        number = f"CAST(row_number() OVER (ORDER BY {LOAN_ID}) AS INTEGER) AS f"
-        self.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE files AS SELECT {', '.join([number, LOAN_ID, *facts])} "
-            f"FROM {self.sources[LOANS]} WHERE {where} ORDER BY {LOAN_ID}"
-        )
+                columns.append(f"x.{quoted(name)} IS NULL AS {quoted('list:' + name)}")
+        self._table("files", columns, self._within(LOANS, where))
         for name, fields in self.plan.lists.items():
             spec, bounds = self.vocabulary.lists[name], self.bounds.lists[name]
-            key = f"CAST(t.f AS BIGINT) * {bounds.items + 1} + x.{ITEM} AS {ROW_KEY}"
-            columns = [f"t.f AS {FILE_KEY}", key, f"x.{ITEM}"]
+            key = f"CAST(n.f AS BIGINT) * {bounds.items + 1} + x.{ITEM} AS {ROW_KEY}"
+            columns = [f"n.f AS {FILE_KEY}", key, f"x.{ITEM}"]
             columns += [self.column(f, spec.fields[f].type, bounds.fields[f], "x.") for f in sorted(fields)]
-            self.connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE {quoted('list:' + name)} AS SELECT "
-                f"{', '.join(columns)} "
-                f"FROM (SELECT * FROM {self.sources[name]} WHERE {where}) x JOIN files t USING ({LOAN_ID})"
-            )
+            self._table(f"list:{name}", columns, self._within(name, where))
+
+    def _within(self, table: str, where: str) -> str:
+        """The rows of a table of the book that belong to the chunk, as `x`, with their files' numbers, as `n`."""
+        return f"(SELECT * FROM {self.sources[table]} WHERE {where}) x JOIN numbers n USING ({LOAN_ID})"
+
+    def _table(self, name: str, columns: Sequence[str], source: str) -> None:
+        self.connection.execute(
+            f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT {', '.join(columns)} FROM {source}"
+        )
 
     def column(self, name: str, type: Type, bounds: ColumnBounds, table: str = "") -> str:
         """A column of the source in the type of the plan."""

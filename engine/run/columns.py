@@ -1,0 +1,401 @@
+"""The columnar engine: a policy over a book in chunks of files, by DuckDB, as many chunks at a time as there are cores.
+
+Of each chunk first `result`, a row a file with the code, version and day of every rule; from it the counts; and then,
+for the exceptions alone, the facts that each rule read, and those whose absence left it open.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from decimal import Context, Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from sancha.engine.book.schema import LOAN_ID, LOANS
+from sancha.engine.book.store import Book
+from sancha.engine.policy.pack import Pack
+from sancha.engine.policy.plan import Outcome, Plan, PortfolioPlan, RulePlan
+from sancha.engine.run.exact import Exact, Missing
+from sancha.engine.run.portfolio import Conditions, Sum, Tally, conditions
+from sancha.engine.run.relations import Cell, literal, query, quoted
+from sancha.engine.run.results import EXCEPTIONS, EXCEPTIONS_SCHEMA, OUTCOMES_SCHEMA, codes_schema
+from sancha.engine.run.to_columns import TEXTS, Compiler, prepare
+from sancha.engine.run.working import GROUP, Span, WorkingTables, book_bounds, parquet_sources, spans
+
+#: What DuckDB may hold; beyond it, intermediate results go to the disk.
+MEMORY = "2GB"
+#: Chunks that are judged at a time, at most: each needs its share of the memory.
+MOST_WORKERS = 4
+_WIDE = Context(prec=100)
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """What a chunk of files comes to: tables in the schemas of `results`, and the sums of portfolio rules."""
+
+    files: int
+    codes: pa.Table
+    counts: pa.Table
+    exceptions: pa.Table
+    tallies: Mapping[str, Tally]
+
+
+@dataclass(frozen=True, slots=True)
+class _RuleColumns:
+    """The columns of `result` for a rule."""
+
+    rule: RulePlan
+    code: str
+    version: str
+    judged: str
+    quarter: str
+
+
+@dataclass(frozen=True, slots=True)
+class _PortfolioColumns:
+    """The columns of `result` for a portfolio rule. A scale below 0 says that the measure is a decimal as text."""
+
+    plan: PortfolioPlan
+    asked: Conditions
+    where: str
+    group: str
+    measure: str
+    open: str
+    doubts: tuple[str, ...]
+    scale: int
+
+
+class Columns:
+    """A policy compiled for a book."""
+
+    def __init__(self, pack: Pack, book: Book, plan: Plan, as_of: date) -> None:
+        self.pack = pack
+        self.book = book
+        self.plan = plan
+        self.bounds = book_bounds(book, pack.vocabulary, plan)
+        self.compiler = Compiler(pack.vocabulary, self.bounds, pack.calendar, as_of)
+        self.environments = [self.compiler.bind(rule.lets) for rule in plan.rules]
+        self.shown: dict[Cell, None] = {}
+        self.rules = [self._rule(rule, env) for rule, env in zip(plan.rules, self.environments, strict=True)]
+        self.portfolio = [self._portfolio(rule) for rule in plan.portfolio]
+        self.exposure = self._show(self.compiler.column(plan.exposure, self.compiler.root, "BIGINT"))
+        self.group = self._show(
+            self.compiler.relations.raw(self.compiler.relations.files, GROUP, "INTEGER", False)
+        )
+        self.main = query(list(self.shown), self.compiler.relations)
+        self._evidence: dict[tuple[int, bool], str] = {}
+        self._registered = 0
+        self._lock = threading.Lock()
+
+    def _show(self, cell: Cell) -> str:
+        """Makes a cell a column of `result`."""
+        self.shown[cell] = None
+        return cell.name
+
+    def _rule(self, rule: RulePlan, env: Any) -> _RuleColumns:
+        compiler = self.compiler
+        judged = compiler.column(rule.judged, env, "DATE")
+        quarter = "CAST(year({0}) * 4 + quarter({0}) - 1 AS SMALLINT)"
+        return _RuleColumns(
+            rule,
+            self._show(compiler.column(rule.code, env, "TINYINT")),
+            self._show(compiler.column(rule.version, env, "SMALLINT")),
+            self._show(judged),
+            self._show(compiler.relations.plain(quarter, [judged], "SMALLINT")),
+        )
+
+    def _portfolio(self, plan: PortfolioPlan) -> _PortfolioColumns:
+        compiler = self.compiler
+        env, asked = compiler.bind(plan.lets), conditions(plan)
+        measure = compiler.value(asked.measure, env)
+        # Whole numbers are summed by SQL; what is no whole number of a scale goes as text, and is summed here.
+        scale = measure.scale if isinstance(measure, Exact) else -1
+        if isinstance(measure, Exact):
+            cell = measure.cell
+        else:
+            missing = isinstance(measure, Missing)
+            cell = compiler.null("VARCHAR") if missing else compiler.numbers.digits(measure).cell
+        doubts = (*asked.doubts, *asked.group_doubts)
+        return _PortfolioColumns(
+            plan,
+            asked,
+            self._show(compiler.boolean(asked.where, env)),
+            self._show(compiler.column(asked.group, env, "VARCHAR")),
+            self._show(cell),
+            self._show(compiler.boolean(asked.open, env)),
+            tuple(self._show(compiler.boolean(core, env)) for _, core in doubts),
+            scale,
+        )
+
+    # -- running ------------------------------------------------------------------------------------------
+
+    def results(self, spill: Path) -> Iterator[ChunkResult]:
+        """The results of all chunks, in order of loan ids. `spill` is a folder for what memory does not hold."""
+        chunks = list(spans(self.book.tables[LOANS]))
+        cores = min(os.cpu_count() or 1, MOST_WORKERS)
+        workers = min(cores, len(chunks))
+        with duckdb.connect() as connection:
+            connection.execute(f"SET memory_limit = '{MEMORY}'")
+            connection.execute(f"SET temp_directory = {literal(str(spill))}")
+            connection.execute("SET preserve_insertion_order = false")
+            prepare(connection, self.pack.calendar)
+            self.register(connection)
+            self._tables(connection).reference()
+            # A book of one chunk has its rules share the cores.
+            made = [_Worker(self, connection, i, hands=max(cores // workers, 1)) for i in range(workers)]
+            yield from _in_order(made, chunks)
+
+    def _tables(self, connection: duckdb.DuckDBPyConnection) -> WorkingTables:
+        sources = parquet_sources(self.book)
+        dimensions = (self.pack.branch, *([self.pack.product] if self.pack.product else []))
+        return WorkingTables(connection, self.pack.vocabulary, self.plan, self.bounds, sources, dimensions)
+
+    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the row's functions known that the queries compiled so far call."""
+        functions = list(self.compiler.numbers.functions.values())
+        for made in functions[self._registered :]:
+            connection.create_function(
+                made.name,
+                made.call,
+                list(made.parameters),
+                made.result,
+                type="arrow",
+                null_handling="special",
+            )
+        self._registered = len(functions)
+
+    def evidence(self, number: int, unknown: bool, connection: duckdb.DuckDBPyConnection) -> str:
+        """A statement that adds the exceptions of a rule to `exceptions`, with what it read; where it left a file
+        open (`unknown`), with what it lacked."""
+        with self._lock:
+            key = (number, unknown)
+            if key not in self._evidence:
+                self._evidence[key] = self._compile_evidence(number, unknown)
+                self.register(connection)
+            return self._evidence[key]
+
+    def _compile_evidence(self, number: int, unknown: bool) -> str:
+        compiler, columns = self.compiler, self.rules[number]
+        rule, env = columns.rule, self.environments[number]
+        facts, note = compiler.evidence(rule.evidence, env), compiler.column(rule.note, env, "VARCHAR")
+        files = _some(columns, EXCEPTIONS)
+        body = query([facts, note], compiler.relations, files=files, all_files=False)
+        missing, blame = "CAST([] AS VARCHAR[])", ""
+        if unknown:
+            blamed = compiler.named([(name, compiler.boolean(core, env)) for name, core in rule.blame])
+            missing = f"coalesce(b.{blamed.name}, [])"
+            files = _some(columns, [Outcome.UNKNOWN])
+            rest = query([blamed], compiler.relations, files=files, all_files=False)
+            blame = f"LEFT JOIN ({rest}) b ON b.f = e.f"
+        return f"""
+            INSERT INTO exceptions
+            SELECT e.f, {number}, r.{columns.code}, {_version(columns, "r.")}, r.{columns.judged}, e.{facts.name},
+                   {missing}, e.{note.name}
+            FROM ({body}) e JOIN result r ON r.f = e.f {blame}"""
+
+
+def _in_order(workers: Sequence[_Worker], chunks: Sequence[Span]) -> Iterator[ChunkResult]:
+    """The results of the chunks, in their order; no more are under way, or waiting, than there are workers."""
+    free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+    for worker in workers:
+        free.put(worker)
+
+    def judge(span: Span) -> ChunkResult:
+        worker = free.get()
+        try:
+            return worker.judge(span)
+        finally:
+            free.put(worker)
+
+    pending: deque[Future[ChunkResult]] = deque()
+    rest = iter(chunks)
+    executor = ThreadPoolExecutor(len(workers))
+    try:
+        for span in rest:
+            pending.append(executor.submit(judge, span))
+            if len(pending) > len(workers):
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        # After an error or an interruption nobody waits for what is still being computed.
+        for worker in workers:
+            worker.interrupt()
+        executor.shutdown(cancel_futures=True)
+
+
+class _Worker:
+    """Judges chunks with tables of its own, in a schema of the shared database."""
+
+    def __init__(self, columns: Columns, shared: duckdb.DuckDBPyConnection, number: int, hands: int) -> None:
+        self.columns = columns
+        self.shared = shared
+        shared.execute(f"CREATE SCHEMA worker{number}")
+        self.cursors = [shared.cursor() for _ in range(hands)]
+        for cursor in self.cursors:
+            cursor.execute(f"SET search_path = 'worker{number},main'")
+        self.cursor = self.cursors[0]
+        self.tables = columns._tables(self.cursor)
+
+    def interrupt(self) -> None:
+        for cursor in self.cursors:
+            cursor.interrupt()
+
+    def judge(self, span: Span) -> ChunkResult:
+        self.tables.load(span)
+        self.cursor.execute(f"CREATE OR REPLACE TABLE result AS {self.columns.main}")
+        codes = self.codes()
+        counts, found = self.counts()
+        tallies = {c.plan.id: self.tally(c) for c in self.columns.portfolio}
+        return ChunkResult(span.files, codes, counts, self.exceptions(found), tallies)
+
+    def table(self, text: str, schema: pa.Schema) -> pa.Table:
+        return self.cursor.sql(text).to_arrow_table().cast(schema)
+
+    def codes(self) -> pa.Table:
+        rules = self.columns.rules
+        columns = [f"r.{c.code} AS {quoted(c.rule.id)}" for c in rules]
+        text = f"SELECT {', '.join([LOAN_ID, *columns])} FROM files JOIN result r USING (f) ORDER BY f"
+        return self.table(text, codes_schema([c.rule.id for c in rules]))
+
+    # -- counts -------------------------------------------------------------------------------------------
+
+    def counts(self) -> tuple[pa.Table, dict[int, set[Outcome]]]:
+        """The outcomes of the chunk, counted; and the outcomes that each rule has in it."""
+        columns = self.columns
+        if not columns.rules:
+            return OUTCOMES_SCHEMA.empty_table(), {}
+        parts = [
+            f"SELECT {i} AS number, {literal(c.rule.id)} AS rule, {_version(c)} AS version, "
+            f"{literal(c.rule.stage)} AS stage, g, q, code, files, exposure FROM (SELECT {c.version}, "
+            f"{columns.group} AS g, {c.quarter} AS q, {c.code} AS code, count(*) AS files, "
+            f"coalesce(sum({columns.exposure}), 0) AS exposure FROM result GROUP BY ALL)"
+            for i, c in enumerate(columns.rules)
+        ]
+        texts = ", ".join(f"({int(o)}, {literal(o.text)})" for o in Outcome)
+        product = quoted(columns.pack.product) if columns.pack.product else "CAST(NULL AS VARCHAR)"
+        groups = f"SELECT DISTINCT {quoted(GROUP)} AS g, {quoted(columns.pack.branch)} AS branch, {product} AS product"
+        counted = self.cursor.sql(
+            f"""SELECT rule, version, stage, branch, product, (q // 4) || 'Q' || (q % 4 + 1) AS period,
+                       o.text AS outcome, files, {_amount("exposure", 38)} AS exposure, number, o.code
+                FROM ({" UNION ALL ".join(parts)}) c JOIN ({groups} FROM files) USING (g)
+                JOIN (VALUES {texts}) o(code, text) ON o.code = c.code"""
+        ).to_arrow_table()
+        found: dict[int, set[Outcome]] = {}
+        pairs = counted.group_by(["number", "code"]).aggregate([])
+        for number, code in zip(pairs["number"].to_pylist(), pairs["code"].to_pylist(), strict=True):
+            found.setdefault(number, set()).add(Outcome(code))
+        return counted.select(OUTCOMES_SCHEMA.names), found
+
+    def tally(self, columns: _PortfolioColumns) -> Tally:
+        """What the chunk adds to the sums of a portfolio rule."""
+        tally = Tally()
+        flags = [f"coalesce(bool_or({x}), FALSE)" for x in (columns.open, *columns.doubts)]
+        row = self.cursor.execute(f"SELECT {', '.join(flags)} FROM result").fetchone()
+        assert row is not None
+        if row[0]:
+            groups = f"SELECT DISTINCT {columns.group} FROM result WHERE {columns.open}"
+            tally.open.update(group for (group,) in self.cursor.execute(groups).fetchall())
+        doubts, group_doubts = columns.asked.doubts, columns.asked.group_doubts
+        split = len(doubts)
+        tally.missing.update(name for (name, _), yes in zip(doubts, row[1 : split + 1], strict=True) if yes)
+        tally.group_missing.update(
+            name for (name, _), yes in zip(group_doubts, row[split + 1 :], strict=True) if yes
+        )
+        total = f"sum({columns.measure})" if columns.scale >= 0 else f"list({columns.measure})"
+        for group, files, measure, exposure in self.cursor.execute(
+            f"SELECT {columns.group}, count(*), {total}, coalesce(sum({self.columns.exposure}), 0) FROM result "
+            f"WHERE {columns.where} AND {columns.measure} IS NOT NULL GROUP BY ALL"
+        ).fetchall():
+            tally.add(group, Sum(files, _total(measure, columns.scale), Decimal(exposure).scaleb(-2, _WIDE)))
+        return tally
+
+    # -- exceptions ---------------------------------------------------------------------------------------
+
+    def exceptions(self, found: Mapping[int, set[Outcome]]) -> pa.Table:
+        """The exceptions of the chunk, in order of loan ids and rules."""
+        self.cursor.execute(
+            "CREATE OR REPLACE TABLE exceptions (f INTEGER, rule SMALLINT, code TINYINT, version VARCHAR, "
+            f"judged_on DATE, facts {TEXTS}, missing VARCHAR[], note VARCHAR)"
+        )
+        work = [(number, Outcome.UNKNOWN in o) for number, o in sorted(found.items()) if o & set(EXCEPTIONS)]
+        self.shared_out(work, lambda item, cursor: cursor.execute(self.columns.evidence(*item, self.shared)))
+        rules = self.columns.rules
+        listed = ", ".join(
+            f"({i}, {literal(c.rule.id)}, {literal(c.rule.stage)})" for i, c in enumerate(rules)
+        )
+        texts = ", ".join(f"({int(o)}, {literal(o.text)})" for o in EXCEPTIONS)
+        if not work:
+            return EXCEPTIONS_SCHEMA.empty_table()
+        return self.table(
+            f"""SELECT {LOAN_ID}, r.id AS rule, r.stage, {quoted(self.columns.pack.branch)} AS branch,
+                       o.text AS outcome, version, judged_on,
+                       {_amount(quoted(self.columns.pack.exposure), 18)} AS exposure, facts, missing, note,
+                       CAST(NULL AS VARCHAR) AS "group"
+                FROM exceptions e JOIN files USING (f)
+                JOIN (VALUES {listed}) r(number, id, stage) ON r.number = e.rule
+                JOIN (VALUES {texts}) o(code, text) ON o.code = e.code
+                ORDER BY f, e.rule""",
+            EXCEPTIONS_SCHEMA,
+        )
+
+    def shared_out(self, work: Sequence[Any], do: Callable[[Any, duckdb.DuckDBPyConnection], object]) -> None:
+        """Does each item of work with one of the cursors, all of them at a time."""
+        if len(self.cursors) == 1:
+            for item in work:
+                do(item, self.cursor)
+            return
+        pending = deque(work)
+
+        def run(cursor: duckdb.DuckDBPyConnection) -> None:
+            while pending:
+                try:
+                    item = pending.popleft()
+                except IndexError:
+                    return
+                do(item, cursor)
+
+        with ThreadPoolExecutor(len(self.cursors)) as executor:
+            for done in [executor.submit(run, cursor) for cursor in self.cursors]:
+                done.result()
+
+
+def _version(columns: _RuleColumns, table: str = "") -> str:
+    """SQL: the first day of the version in force."""
+    names = ", ".join(literal(v) for v in columns.rule.versions)
+    return f"(CAST([{names}] AS VARCHAR[]))[{table}{columns.version} + 1]"
+
+
+def _amount(cents: str, digits: int) -> str:
+    """SQL: whole cents as a decimal."""
+    return (
+        f"CAST(CAST({cents} AS DECIMAL({digits}, 0)) * CAST(0.01 AS DECIMAL(3, 2)) AS DECIMAL({digits}, 2))"
+    )
+
+
+def _some(columns: _RuleColumns, outcomes: Sequence[Outcome]) -> str:
+    """SQL: the files whose outcome of a rule is one of these."""
+    codes = ", ".join(str(int(o)) for o in outcomes)
+    return (
+        f"(SELECT * FROM files SEMI JOIN (SELECT f FROM result WHERE {columns.code} IN ({codes})) USING (f))"
+    )
+
+
+def _total(measure: Any, scale: int) -> Decimal:
+    """The sum of a group's measure: a whole number of its scale, or decimals as texts."""
+    if scale >= 0:
+        return Decimal(measure).scaleb(-scale, context=_WIDE)
+    total = Decimal(0)
+    for text in measure:
+        total = _WIDE.add(total, Decimal(text))
+    return total
