@@ -69,8 +69,11 @@ def context_of(data: Mapping[str, Any]) -> Context:
 
 def _records(name: str, values: list[Any]) -> tuple[list[dict[str, Any]], dict[str, t.Type]]:
     if not all(isinstance(v, dict) for v in values):
-        raise SanchaError(f"`{name}` holds items that are not objects", where="the context",
-                          help='write a list as [{"amount": 1}, …]')  # fmt: skip
+        raise SanchaError(
+            f"`{name}` holds items that are not objects",
+            where="the context",
+            help='write a list as [{"amount": 1}, …]',
+        )
     types: dict[str, t.Type] = {}
     items = []
     for number, record in enumerate(values, 1):
@@ -88,7 +91,9 @@ def _records(name: str, values: list[Any]) -> tuple[list[dict[str, Any]], dict[s
             elif type_.name != "error" and type_ != known:
                 joined = t.common(known, type_)
                 if joined is None:
-                    raise SanchaError(f"`{name}[{number}].{key}` is {type_}, before it was {known}", where="the context")
+                    raise SanchaError(
+                        f"`{name}[{number}].{key}` is {type_}, before it was {known}", where="the context"
+                    )
                 types[key] = joined
             item[key] = plain
         items.append(item)
@@ -109,6 +114,8 @@ def _typed(value: Any) -> tuple[t.Type, Any]:
         case Decimal():
             return t.NUMBER, value
         case str():
+            if any("\ud800" <= char <= "\udfff" for char in value):
+                raise SanchaError("a text holds half a character (a lone surrogate)", where="the context")
             if (day := parse_date(value)) is not None:
                 return t.DATE, day
             if (time := parse_date_time(value)) is not None:
@@ -127,5 +134,12 @@ def checked(text: str, scope: Scope, expect: t.Type | None = None, file: str = "
     for d in defects:
         line = text.count("\n", 0, d.span[0])
         column = d.span[0] - (text.rfind("\n", 0, d.span[0]) + 1)
-        found.append(Diagnostic(d.code, d.message, Place(file, line + 1, column + 1, max(1, d.span[1] - d.span[0]), lines[line]), d.help))  # fmt: skip
+        found.append(
+            Diagnostic(
+                d.code,
+                d.message,
+                Place(file, line + 1, column + 1, max(1, d.span[1] - d.span[0]), lines[line]),
+                d.help,
+            )
+        )
     raise PackError(found)

@@ -45,27 +45,79 @@ _TOKEN = re.compile(
     re.X | re.S,
 )
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{6}|.)", re.S)
+#: Half a character of UTF-16: no text holds one.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "'": "'"}
 #: What other keyboards and other languages write, and how it is written here.
 _FOREIGN = {
-    "，": ",", "、": ",", "（": "(", "）": ")", "［": "[", "］": "]", "【": "[", "】": "]",
-    "“": '"', "”": '"', "„": '"', "＂": '"', "‘": '"', "’": '"', "'": '"', "`": '"', "「": '"', "」": '"',
-    "＝": "=", "＜": "<", "＞": ">", "：": ":", "。": ".", "．": ".", "≥": ">=", "≤": "<=", "≠": "!=", "＋": "+",
-    "－": "-", "−": "-", "–": "-", "—": "-", "＊": "*", "×": "*", "·": "*", "／": "/", "÷": "/", "^": "**",
-    "&": "and", "|": "or", "∧": "and", "∨": "or", "!": "not(…)", "！": "not(…)", "¬": "not(…)", "∈": "in",
-}  # fmt: skip
+    "，": ",",
+    "、": ",",
+    "（": "(",
+    "）": ")",
+    "［": "[",
+    "］": "]",
+    "【": "[",
+    "】": "]",
+    "“": '"',
+    "”": '"',
+    "„": '"',
+    "＂": '"',
+    "‘": '"',
+    "’": '"',
+    "'": '"',
+    "`": '"',
+    "「": '"',
+    "」": '"',
+    "＝": "=",
+    "＜": "<",
+    "＞": ">",
+    "：": ":",
+    "。": ".",
+    "．": ".",
+    "≥": ">=",
+    "≤": "<=",
+    "≠": "!=",
+    "＋": "+",
+    "－": "-",
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "＊": "*",
+    "×": "*",
+    "·": "*",
+    "／": "/",
+    "÷": "/",
+    "^": "**",
+    "&": "and",
+    "|": "or",
+    "∧": "and",
+    "∨": "or",
+    "!": "not(…)",
+    "！": "not(…)",
+    "¬": "not(…)",
+    "∈": "in",
+}
 _SIGNS = {
-    ";": "write `,` between values, `and` between conditions", "；": "write `,` between values, `and` between conditions",
-    "%": "write 20% as 0.2", "％": "write 20% as 0.2", "‰": "write 5‰ as 0.005",
-    "¥": "write an amount as a bare number", "￥": "write an amount as a bare number",
-    "$": "write an amount as a bare number", "{": "a list is written `[a, b]`", "#": "a comment is written `/* … */`",
-}  # fmt: skip
+    ";": "write `,` between values, `and` between conditions",
+    "；": "write `,` between values, `and` between conditions",
+    "%": "write 20% as 0.2",
+    "％": "write 20% as 0.2",
+    "‰": "write 5‰ as 0.005",
+    "¥": "write an amount as a bare number",
+    "￥": "write an amount as a bare number",
+    "$": "write an amount as a bare number",
+    "{": "a list is written `[a, b]`",
+    "#": "a comment is written `/* … */`",
+}
 
 
 def tokens(text: str) -> list[Token]:
     """The tokens of a text, closed by one of kind `end`. Raises FeelSyntaxError."""
     if len(text) > MAX_LENGTH:
         raise FeelSyntaxError("E0104", f"an expression of {len(text)} characters is too long", (0, 1))
+    if (half := _SURROGATE.search(text)) is not None:
+        raise _stray(text, half.start())
     out: list[Token] = []
     at = 0
     while at < len(text):
@@ -85,7 +137,10 @@ def tokens(text: str) -> list[Token]:
             kind = "keyword"
         elif kind == "number" and not _moderate(value):
             raise FeelSyntaxError(
-                "E0104", f"a number of more than {MAX_PLACES} places", match.span(), "write it without an exponent"
+                "E0104",
+                f"a number of more than {MAX_PLACES} places",
+                match.span(),
+                "write it without an exponent",
             )
         out.append(Token(kind, value, match.start(), match.end()))
         at = match.end()
@@ -135,4 +190,8 @@ def _unescape(text: str, start: int) -> str:
             "E0103", f"unknown escape `\\{body}` in a text", (start + match.start(), start + match.end())
         )
 
-    return _ESCAPE.sub(one, text)
+    # Beyond the first 65,536 characters, escapes name the two halves that UTF-16 has.
+    plain = _PAIR.sub(lambda m: m[0].encode("utf-16", "surrogatepass").decode("utf-16"), _ESCAPE.sub(one, text))
+    if _SURROGATE.search(plain):
+        raise FeelSyntaxError("E0103", "an escape for half a character", (start, start + len(text)))
+    return plain
