@@ -60,7 +60,11 @@ def main() -> None:
     except OSError as error:
         if error.errno == errno.EPIPE:
             sys.exit(0)
-        help = "free some space and run it again; nothing was left half-written" if error.errno == errno.ENOSPC else None
+        help = (
+            "free some space and run it again; nothing was left half-written"
+            if error.errno == errno.ENOSPC
+            else None
+        )
         fail(SanchaError((error.strerror or str(error)).lower(), where=error.filename, help=help))
 
 
@@ -83,7 +87,8 @@ def version_wanted(wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=version_wanted, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option("--version", callback=version_wanted, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     pass
@@ -107,18 +112,24 @@ def init(folder: Annotated[Path, typer.Argument(help="A folder that does not exi
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    out.print(f"{folder} holds a policy pack. Next: sancha check {folder}; sancha test {folder}", highlight=False)
+    out.print(
+        f"{folder} holds a policy pack. Next: sancha check {folder}; sancha test {folder}", highlight=False
+    )
 
 
 @app.command()
-def check(pack: Annotated[Path, typer.Argument(help="Folder of the policy pack.")] = DEMONSTRATION_PACK) -> None:
+def check(
+    pack: Annotated[Path, typer.Argument(help="Folder of the policy pack.")] = DEMONSTRATION_PACK,
+) -> None:
     """Check a pack: every defect in one pass, each with its place and a help line."""
     from sancha.engine.policy.lower import lower
     from sancha.engine.policy.pack import load_pack
 
     loaded = load_pack(pack)
     lower(loaded)
-    kinds = {kind: sum(r.kind == kind for r in loaded.rules.values()) for kind in ("check", "trigger", "portfolio")}
+    kinds = {
+        kind: sum(r.kind == kind for r in loaded.rules.values()) for kind in ("check", "trigger", "portfolio")
+    }
     out.print(
         f"{loaded.name} {loaded.version}: {len(loaded.rules)} rules "
         f"({', '.join(f'{n} {kind}' for kind, n in kinds.items())}), {len(loaded.decisions)} decisions and tables, "
@@ -177,7 +188,10 @@ def synth(
     folder: Annotated[Path, typer.Option("--out", help="Folder of the book.")],
     loans: Annotated[int, typer.Option(min=200, max=9_000_000, help="Number of loan files.")] = 10_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
-    as_of: Annotated[datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the book.", show_default="2024-12-31")] = datetime(2024, 12, 31),
+    as_of: Annotated[
+        datetime,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the book.", show_default="2024-12-31"),
+    ] = datetime(2024, 12, 31),
 ) -> None:
     """Make a synthetic book with seeded faults."""
     from sancha.engine.book.synthesize import synthesize
@@ -186,7 +200,9 @@ def synth(
     vocabulary = load_vocabulary(DEMONSTRATION_PACK / "vocabulary.yaml")
     with progress("synthetic book", loans) as step:
         book = synthesize(loans, seed, folder, vocabulary, as_of=as_of.date(), progress=step)
-    out.print(f"{folder}: {book.loans} loan files as of {book.as_of}; seeded faults in faults.json", highlight=False)
+    out.print(
+        f"{folder}: {book.loans} loan files as of {book.as_of}; seeded faults in faults.json", highlight=False
+    )
 
 
 @app.command("import")
@@ -195,7 +211,12 @@ def import_(
     mapping: Annotated[Path, typer.Option("--mapping", help="YAML file that maps columns to facts.")],
     folder: Annotated[Path, typer.Option("--out", help="Folder of the book.")],
     vocabulary: Annotated[
-        Path | None, typer.Option("--vocabulary", help="A vocabulary.yaml.", show_default="the mapping's, or the demonstration pack's")
+        Path | None,
+        typer.Option(
+            "--vocabulary",
+            help="A vocabulary.yaml.",
+            show_default="the mapping's, or the demonstration pack's",
+        ),
     ] = None,
 ) -> None:
     """Import an extract onto a vocabulary. What cannot be read is rejected, counted and kept."""
@@ -233,7 +254,9 @@ def decide(
     why: Annotated[bool, typer.Option("--explain", help="Give the reasons in words.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     rule: Annotated[list[str] | None, typer.Option("--rule", help="Only this rule; may be repeated.")] = None,
-    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the book.")] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the book.")
+    ] = None,
     hindsight: Annotated[bool, typer.Option("--with-hindsight/--as-decided")] = False,
     lang: Annotated[str, typer.Option("--lang", help="Language of titles and reasons.")] = "en",
 ) -> None:
@@ -259,7 +282,9 @@ def tabulate(
     responses: Annotated[Path, typer.Argument(help="Responses, CSV or XLSX.")],
     folder: Annotated[Path, typer.Option("--out", help="Folder of the tables.")],
     run: Annotated[Path | None, typer.Option("--run", help="A replay to compare the answers with.")] = None,
-    invited: Annotated[int | None, typer.Option("--invited", min=1, help="People asked, for the response rate.")] = None,
+    invited: Annotated[
+        int | None, typer.Option("--invited", min=1, help="People asked, for the response rate.")
+    ] = None,
     lang: Annotated[str, typer.Option("--lang")] = "en",
 ) -> None:
     """Tabulate responses; with --run, set them beside what the loan files show."""
@@ -273,15 +298,20 @@ def tabulate(
 def audit_run(
     engagement: Annotated[Path, typer.Argument(help="The engagement, a YAML file.")],
     folder: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the results.", show_default="beside the engagement")
+        Path | None,
+        typer.Option("--out", help="Folder of the results.", show_default="beside the engagement"),
     ] = None,
-    lang: Annotated[str | None, typer.Option("--lang", help="en or zh.", show_default="the engagement's")] = None,
+    lang: Annotated[
+        str | None, typer.Option("--lang", help="en or zh.", show_default="the engagement's")
+    ] = None,
 ) -> None:
     """Do an engagement: replay, questionnaire, findings, and the report as HTML, PDF, XLSX and CSV."""
     from sancha.audit.engagement import run_engagement
 
     with progress("engagement") as bar:
-        result = run_engagement(engagement, folder or engagement.with_suffix(""), lang=lang, progress=bar.step)
+        result = run_engagement(
+            engagement, folder or engagement.with_suffix(""), lang=lang, progress=bar.step
+        )
     print_findings(result)
 
 
@@ -313,7 +343,10 @@ def print_run(info: dict[str, Any], folder: Path) -> None:
     for outcome, count in info["outcomes"].items():
         table.add_row(outcome, f"{count:,}")
     out.print(table)
-    out.print(f"{info['files']:,} files × {info['rules']} rules in {info['seconds']:.1f} s: {folder}", highlight=False)
+    out.print(
+        f"{info['files']:,} files × {info['rules']} rules in {info['seconds']:.1f} s: {folder}",
+        highlight=False,
+    )
 
 
 def print_findings(result: Any) -> None:
@@ -342,9 +375,14 @@ class progress:
 
         self.label, self.total = label, total
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            console=err, disable=not err.is_terminal, transient=True,
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=err,
+            disable=not err.is_terminal,
+            transient=True,
+        )
 
     def __enter__(self) -> progress:
         self.bar.start()

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import altair as alt
 import vl_convert
+
 from sancha.audit.evidence import STAGES, Counts, Evidence, quarter
 from sancha.audit.findings import Finding
 from sancha.audit.measures import rate

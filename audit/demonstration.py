@@ -40,8 +40,13 @@ def demonstrate(
     book = synthesize(loans, seed, folder / "book", load_vocabulary(pack / "vocabulary.yaml"))
     with resources.as_file(resources.files("sancha.surveys") / "instrument.yaml") as instrument:
         answers = folder / "answers-synthetic.csv"
-        synthesize_answers(load_instrument(instrument), answers, respondents=RESPONDENTS, seed=seed,
-                           lang="zh" if lang == "zh" else "en")  # fmt: skip
+        synthesize_answers(
+            load_instrument(instrument),
+            answers,
+            respondents=RESPONDENTS,
+            seed=seed,
+            lang="zh" if lang == "zh" else "en",
+        )
         shutil.copyfile(instrument, folder / "instrument.yaml")
     text = engagement_text(pack.resolve(), book.as_of, lang)
     (folder / ENGAGEMENT).write_text(text, encoding="utf-8")

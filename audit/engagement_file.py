@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
+
 from sancha.audit.findings import Reply
 from sancha.engine.diagnostics import Diagnostic, PackError, did_you_mean
 from sancha.engine.policy.pack import Pack

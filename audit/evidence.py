@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+
 from sancha.audit.measures import Tally
 from sancha.engine.diagnostics import SanchaError, did_you_mean
 

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from sancha.audit.evidence import Evidence
 from sancha.audit.findings import fact_label, plain_fact
 from sancha.audit.texts import Texts

@@ -254,10 +254,16 @@ def derive_findings(
             continue
         drafts.append(
             _of_rule(
-                evidence, pack, rule, tally, terms, answers.get(id_),
-                (comparisons or {}).get(id_, ()), _wordings_of(pack, id_, wordings or {}),
+                evidence,
+                pack,
+                rule,
+                tally,
+                terms,
+                answers.get(id_),
+                (comparisons or {}).get(id_, ()),
+                _wordings_of(pack, id_, wordings or {}),
             )
-        )  # fmt: skip
+        )
     drafts += _data_gaps(evidence, pack, counts, terms, answers, data_gap_words or _PLAIN_GAP_WORDS)
     drafts.sort(
         key=lambda f: (

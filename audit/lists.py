@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 import xlsxwriter  # type: ignore[import-untyped]
+
 from sancha.audit.texts import Texts
 
 #: What a spreadsheet takes for the beginning of a formula, or for white space before one.

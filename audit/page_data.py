@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from sancha.audit.evidence import OUTCOMES, STAGES, Evidence
 from sancha.audit.exceptions import SlotValues, label, slots_of, type_of
 from sancha.audit.findings import Finding

@@ -15,6 +15,7 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
+
 from sancha.audit import opinion as rules_of_opinion
 from sancha.audit import prose
 from sancha.audit.charts import Chart, charts

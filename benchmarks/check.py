@@ -1,6 +1,6 @@
 """Reading, checking and lowering the whole demonstration pack, after imports.
 
-    .venv/bin/python benchmarks/check.py
+.venv/bin/python benchmarks/check.py
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def main() -> None:
         start = time.perf_counter()
         lower(pack)
         lowered.append(time.perf_counter() - start)
-    print(f"{len(pack.rules)} rules, {len(pack.decisions)} decisions and tables, medians of {len(checked)} rounds")
+    print(
+        f"{len(pack.rules)} rules, {len(pack.decisions)} decisions and tables, medians of {len(checked)} rounds"
+    )
     print(f"read and checked   {statistics.median(checked):6.2f} s")
     print(f"lowered to a plan  {statistics.median(lowered):6.2f} s")
 

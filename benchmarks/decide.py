@@ -84,7 +84,13 @@ CONDITIONS = [
 
 def zen_words(condition: str) -> str:
     """The same condition as zen-engine writes it."""
-    for a, b in ((' = "', ' == "'), (" = 0", " == 0"), ('@"2024-07-01"', "20240701"), ('("', '["'), ('")', '"]')):
+    for a, b in (
+        (' = "', ' == "'),
+        (" = 0", " == 0"),
+        ('@"2024-07-01"', "20240701"),
+        ('("', '["'),
+        ('")', '"]'),
+    ):
         condition = condition.replace(a, b)
     return condition.replace("not(borrower.related)", "not borrower.related")
 
@@ -108,7 +114,9 @@ def seconds(call: Callable[[], object], loops: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--loops", type=int, default=3000)
     options = parser.parse_args()
@@ -130,10 +138,18 @@ def main() -> None:
 
     for call in (sancha, zen_engine):
         seconds(call, options.loops)
-    pairs = [(seconds(sancha, options.loops), seconds(zen_engine, options.loops)) for _ in range(options.rounds)]
-    print(f"{len(CONDITIONS)} conditions, {len(FACTS)} fields, {options.rounds} rounds of {options.loops} decisions each")
-    print(f"sancha, row evaluator      {statistics.median(a for a, _ in pairs) * 1e6:8.2f} µs a decision (median)")
-    print(f"zen-engine, compiled       {statistics.median(b for _, b in pairs) * 1e6:8.2f} µs a decision (median)")
+    pairs = [
+        (seconds(sancha, options.loops), seconds(zen_engine, options.loops)) for _ in range(options.rounds)
+    ]
+    print(
+        f"{len(CONDITIONS)} conditions, {len(FACTS)} fields, {options.rounds} rounds of {options.loops} decisions each"
+    )
+    print(
+        f"sancha, row evaluator      {statistics.median(a for a, _ in pairs) * 1e6:8.2f} µs a decision (median)"
+    )
+    print(
+        f"zen-engine, compiled       {statistics.median(b for _, b in pairs) * 1e6:8.2f} µs a decision (median)"
+    )
     print(f"zen-engine / sancha        {statistics.median(b / a for a, b in pairs):8.2f} (median of ratios)")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 from rich.console import Console
 from rich.table import Table
+
 from sancha.engine.policy.pack import load_pack
 
 OUTCOMES = ("pass", "breach", "unknown", "not due", "not applicable")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+
 from sancha.engine.diagnostics import Diagnostic, Place, SanchaError, did_you_mean
 from sancha.engine.policy.pack import load_pack
 
@@ -37,8 +38,20 @@ def run_scenarios(pack: Path, only: str | None = None, verbose: bool = False) ->
     module = Path(__file__).with_name("scenarios.py")
     os.environ[PACK] = str(pack.resolve())
     os.environ[FEATURES] = str(features.resolve())
-    arguments = [str(module), "--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:terminal", "-c", os.devnull,
-                 "--rootdir", str(pack.resolve()), "-W", "error"]  # fmt: skip
+    arguments = [
+        str(module),
+        "--import-mode=importlib",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:terminal",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(pack.resolve()),
+        "-W",
+        "error",
+    ]
     reporter = Reporter(features, only, verbose)
     status = int(pytest.main(arguments, plugins=[reporter]))
     for text in reporter.said:

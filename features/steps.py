@@ -20,9 +20,13 @@ from sancha.engine.run.portfolio import RowTallies, judge_groups
 from sancha.engine.run.row import Evaluator, Judgement, Reasons, Reference
 
 OUTCOMES = {o.text: o for o in Outcome} | {
-    "通过": Outcome.PASS, "违反": Outcome.BREACH, "不适用": Outcome.NOT_APPLICABLE, "无法判断": Outcome.UNKNOWN,
-    "豁免": Outcome.WAIVED, "未到期": Outcome.NOT_DUE,
-}  # fmt: skip
+    "通过": Outcome.PASS,
+    "违反": Outcome.BREACH,
+    "不适用": Outcome.NOT_APPLICABLE,
+    "无法判断": Outcome.UNKNOWN,
+    "豁免": Outcome.WAIVED,
+    "未到期": Outcome.NOT_DUE,
+}
 #: The day of the book where a scenario names none.
 DEFAULT_DAY = date(2024, 12, 31)
 
@@ -76,8 +80,9 @@ class Case:
         vocabulary = self.pack.vocabulary
         spec = vocabulary.lists.get(name) or vocabulary.reference.get(name)
         if spec is None:
-            raise SanchaError(f"unknown list `{name}`",
-                              help=did_you_mean(name, [*vocabulary.lists, *vocabulary.reference]))  # fmt: skip
+            raise SanchaError(
+                f"unknown list `{name}`", help=did_you_mean(name, [*vocabulary.lists, *vocabulary.reference])
+            )
         return {f.name: f.type for f in spec.fields.values()}
 
     def items(self, name: str, table: list[list[str]]) -> list[dict[str, Any]]:
@@ -87,13 +92,20 @@ class Case:
                 raise SanchaError(f"`{name}` has no field `{column}`", help=did_you_mean(column, fields))
         items = []
         for number, row in enumerate(table[1:], 1):
-            cells = {c: self.value(cell, fields[c], f"{name}.{c}") for c, cell in zip(table[0], row, strict=True) if cell}
+            cells = {
+                c: self.value(cell, fields[c], f"{name}.{c}")
+                for c, cell in zip(table[0], row, strict=True)
+                if cell
+            }
             items.append({**dict.fromkeys(fields), **cells, "item": number})
         return items
 
     def loan_file(self) -> tuple[LoanFile, Reference]:
         vocabulary = self.pack.vocabulary
-        lists = {**dict.fromkeys(vocabulary.lists), **{n: v for n, v in self.lists.items() if n in vocabulary.lists}}
+        lists = {
+            **dict.fromkeys(vocabulary.lists),
+            **{n: v for n, v in self.lists.items() if n in vocabulary.lists},
+        }
         reference = {n: v for n, v in self.lists.items() if n in vocabulary.reference}
         return LoanFile("L1", {**dict.fromkeys(vocabulary.facts), **self.facts}, lists), reference
 

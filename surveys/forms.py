@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import xlsxwriter
-from sancha.engine.diagnostics import SanchaError
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
+
+from sancha.engine.diagnostics import SanchaError
 
 from .files import replacing_file
 from .instrument import Answer, Instrument, Language

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
+
 from sancha.engine.diagnostics import Diagnostic, PackError, did_you_mean
 from sancha.engine.policy.source import Closed, Document, parse_model, read_yaml
 

@@ -322,8 +322,15 @@ def _gap_rows(result: Tabulation, t: Texts) -> list[dict[str, Any]]:
     notes = {i.item: i.note.of(result.lang) for i in result.instrument.items if i.note}
     rows = []
     for g in sorted(_named(result.gap), key=lambda g: (math.isnan(g.gap), -abs(g.gap), g.item)):
-        words = t("gap.text", top2=percent(g.top2), top2_n=g.top2_n, n=g.n, rate=percent(g.pass_rate),
-                  passes=f"{g.passes:,}", judged=f"{g.judged:,}")  # fmt: skip
+        words = t(
+            "gap.text",
+            top2=percent(g.top2),
+            top2_n=g.top2_n,
+            n=g.n,
+            rate=percent(g.pass_rate),
+            passes=f"{g.passes:,}",
+            judged=f"{g.judged:,}",
+        )
         beside = []
         if g.status not in ("compared", "not in the run"):
             beside.append(t(f"status.{g.status}"))
@@ -356,8 +363,15 @@ def _dimension_rows(result: Tabulation, t: Texts) -> list[dict[str, Any]]:
     sections = []
     for d in _named(result.dimensions):
         items = [i for i in _named(result.items) if i.dimensions.split(", ")[0] == d.dimension]
-        alpha_line = t("dimension.line", mean=figure(d.mean), alpha=figure(d.alpha), low=figure(d.alpha_low),
-                       high=figure(d.alpha_high), k=d.k, n=d.n)  # fmt: skip
+        alpha_line = t(
+            "dimension.line",
+            mean=figure(d.mean),
+            alpha=figure(d.alpha),
+            low=figure(d.alpha_low),
+            high=figure(d.alpha_high),
+            k=d.k,
+            n=d.n,
+        )
         rows = []
         for i in items:
             said = ", ".join(

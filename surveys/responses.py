@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 import python_calamine as calamine
+
 from sancha.engine.diagnostics import SanchaError, did_you_mean
 
 from .instrument import Answer, Instrument

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sancha.engine.diagnostics import SanchaError
 from scipy import stats
+
+from sancha.engine.diagnostics import SanchaError
 
 from .instrument import LANGUAGES, POINTS, Background, Instrument, Language, load_instrument
 from .output import write_tabulation

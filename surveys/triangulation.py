@@ -19,6 +19,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from sancha.engine.diagnostics import SanchaError
 
 from .instrument import Instrument

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from sancha.engine.book.schema import LOANS, REFERENCE, table_schema
 from sancha.engine.book.store import Book, write_book
 from sancha.engine.feel import core as c

@@ -9,8 +9,21 @@ from typing import Any
 from sancha.engine.feel.check import Scope
 
 LITERALS = {
-    "number": ("0", "1", "2", "0.7", "0.3", "1.5", "-2", "100", "12", "0.33333333", "0.125",
-               "34.56789012345678901234567890123456", "123456789012345678901234567890"),
+    "number": (
+        "0",
+        "1",
+        "2",
+        "0.7",
+        "0.3",
+        "1.5",
+        "-2",
+        "100",
+        "12",
+        "0.33333333",
+        "0.125",
+        "34.56789012345678901234567890123456",
+        "123456789012345678901234567890",
+    ),
     "money": ("0", "1", "70", "70.01", "100", "33.33", "700000", "1000000.00", "70.005", "-5"),
     "integer": ("0", "1", "2", "3", "7", "12", "-1", "36"),
     "text": ('"S1"', '"S2"', '"三查"', '"foobar"', '""', '"o"', '"𠮷野家"', '"ß"', '"{0}"'),
@@ -19,7 +32,7 @@ LITERALS = {
     "date-time": ('@"2024-02-29T00:00:00"', '@"2024-02-29T12:00:00"'),
     "months": ('@"P1M"', '@"P1Y"', '@"P13M"', '-@"P2M"'),
     "boolean": ("true", "false"),
-}  # fmt: skip
+}
 ROUNDING = ("decimal", "round half up", "round up", "round down")
 
 
@@ -152,16 +165,31 @@ class Expressions:
             (2, lambda: self.compared("date-time", depth)),
             (16, lambda: f"({self.boolean(depth - 1)} {pick(['and', 'or'])} {self.boolean(depth - 1)})"),
             (5, lambda: f"not({self.boolean(depth - 1)})"),
-            (3, lambda: f"({self.leaf(pick(['money', 'date', 'text', 'boolean', 'one of']))} {pick(['=', '!='])} null)"),
+            (
+                3,
+                lambda: (
+                    f"({self.leaf(pick(['money', 'date', 'text', 'boolean', 'one of']))} {pick(['=', '!='])} null)"
+                ),
+            ),
             (2, lambda: f"({self.number(depth - 1)} = null)"),
-            (3, lambda: f"({self.number(depth - 1)} in {pick('([')}0..{pick(['1', '2.5', '70'])}{pick(')]')})"),
-            (3, lambda: f"({self.kind()} in (\"p\", \"q\"))"),
+            (
+                3,
+                lambda: (
+                    f"({self.number(depth - 1)} in {pick('([')}0..{pick(['1', '2.5', '70'])}{pick(')]')})"
+                ),
+            ),
+            (3, lambda: f'({self.kind()} in ("p", "q"))'),
             (19, lambda: self.quantified(depth)),
             (4, lambda: self.elements(depth)),
             (3, lambda: self.chosen("boolean", depth)),
             (2, lambda: f"({pick(list(self.scope.lists))} = null)"),
-            (2, lambda: f"{pick(['contains', 'starts with', 'ends with'])}({self.text(depth - 1)}, {self.text(depth - 1)})"),
-        )  # fmt: skip
+            (
+                2,
+                lambda: (
+                    f"{pick(['contains', 'starts with', 'ends with'])}({self.text(depth - 1)}, {self.text(depth - 1)})"
+                ),
+            ),
+        )
 
     def kind(self) -> str:
         """A fact or field whose values are p, q and r."""
@@ -183,10 +211,20 @@ class Expressions:
             (25, lambda: self.leaf("integer")),
             (10, lambda: f"({self.integer(depth - 1)} {pick('+-*')} {self.integer(depth - 1)})"),
             (15, lambda: f"count({self.filtered(pick(list(self.lists)), depth)})"),
-            (8, lambda: f"count(distinct values({self.values(pick(['text', 'money', 'integer', 'date']), depth)}))"),
+            (
+                8,
+                lambda: (
+                    f"count(distinct values({self.values(pick(['text', 'money', 'integer', 'date']), depth)}))"
+                ),
+            ),
             (6, lambda: f"{pick(['floor', 'ceiling'])}({self.number(depth - 1)})"),
-            (5, lambda: f"{pick(['days', 'months', 'years', 'working days'])} between({self.date(depth - 1)}, "
-                        f"{self.date(depth - 1)})"),
+            (
+                5,
+                lambda: (
+                    f"{pick(['days', 'months', 'years', 'working days'])} between({self.date(depth - 1)}, "
+                    f"{self.date(depth - 1)})"
+                ),
+            ),
             (4, lambda: f"{pick(['sum', 'min', 'max'])}({self.values('integer', depth)})"),
             (4, lambda: self.chosen("integer", depth)),
             (4, lambda: f"modulo({self.integer(depth - 1)}, {self.integer(depth - 1)})"),
@@ -194,7 +232,7 @@ class Expressions:
             (4, lambda: f"{self.leaf('date')}.{pick(['year', 'month', 'day', 'weekday'])}"),
             (2, lambda: f"string length({self.text(depth - 1)})"),
             (5, lambda: f"{pick(['min', 'max'])}({self.integer(depth - 1)}, {self.integer(depth - 1)})"),
-        )  # fmt: skip
+        )
 
     def number(self, depth: int) -> str:
         pick = self.random.choice
@@ -210,11 +248,16 @@ class Expressions:
             (6, lambda: f"{pick(['min', 'max'])}({self.number(depth - 1)}, {self.number(depth - 1)})"),
             (8, lambda: f"{pick(ROUNDING)}({self.number(depth - 1)}, {pick(['0', '2', '4', '-1', '1'])})"),
             (4, lambda: self.chosen("number", depth)),
-            (8, lambda: f"{pick(['sum', 'mean', 'min', 'max'])}({self.values(pick(['rate', 'number', 'integer']), depth)})"),
+            (
+                8,
+                lambda: (
+                    f"{pick(['sum', 'mean', 'min', 'max'])}({self.values(pick(['rate', 'number', 'integer']), depth)})"
+                ),
+            ),
             (3, lambda: f"({self.number(depth - 1)} ** {pick(['2', '3', '-1', '0'])})"),
             (3, lambda: f"(-{self.number(depth - 1)})"),
             (3, lambda: f"seconds between({self.leaf('date-time')}, {self.leaf('date-time')})"),
-        )  # fmt: skip
+        )
 
     def money(self, depth: int) -> str:
         pick = self.random.choice

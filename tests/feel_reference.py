@@ -228,14 +228,25 @@ def arithmetic(name: str, kinds: tuple[str, ...], given: list[Any]) -> Any:
     if kinds[0] == "date":
         return dates(name, kinds[1], given)
     if set(kinds) <= {"integer", "days", "months"} and name != "/":
-        return {"+": sum, "-": lambda v: v[0] - v[1], "*": lambda v: v[0] * v[1], "negate": lambda v: -v[0],
-                "abs": lambda v: max(v[0], -v[0])}[name](given)  # fmt: skip
+        return {
+            "+": sum,
+            "-": lambda v: v[0] - v[1],
+            "*": lambda v: v[0] * v[1],
+            "negate": lambda v: -v[0],
+            "abs": lambda v: max(v[0], -v[0]),
+        }[name](given)
     # Exact in fractions, then rounded once to 34 digits.
     exact = [Fraction(v) for v in given]
     if name == "/" and exact[1] == 0:
         return None
-    result = {"+": sum, "-": lambda v: v[0] - v[1], "*": lambda v: v[0] * v[1], "/": lambda v: v[0] / v[1],
-              "negate": lambda v: -v[0], "abs": lambda v: max(v[0], -v[0])}[name](exact)  # fmt: skip
+    result = {
+        "+": sum,
+        "-": lambda v: v[0] - v[1],
+        "*": lambda v: v[0] * v[1],
+        "/": lambda v: v[0] / v[1],
+        "negate": lambda v: -v[0],
+        "abs": lambda v: max(v[0], -v[0]),
+    }[name](exact)
     return rounded(Fraction(result))
 
 

@@ -91,13 +91,17 @@ recommend: {en: Do}
 def write_pack(folder: Path, *parts: str, **files: str) -> Path:
     """Writes the frame, `parts` (rules, decisions, tables; those of rules are completed) and further files."""
     texts = {name: textwrap.dedent(text) for name, text in FRAME.items()}
-    texts |= {name.replace("__", "/").replace("_yaml", ".yaml").replace("_csv", ".csv"): textwrap.dedent(t)
-              for name, t in files.items()}  # fmt: skip
+    texts |= {
+        name.replace("__", "/").replace("_yaml", ".yaml").replace("_csv", ".csv"): textwrap.dedent(t)
+        for name, t in files.items()
+    }
     for number, part in enumerate(parts):
         text = textwrap.dedent(part).strip()
         if text.startswith("rule:"):
             given = {line.split(":")[0] for line in text.split("\n")}
-            text += "\n" + "\n".join(line for line in COMMON.strip().split("\n") if line.split(":")[0] not in given)
+            text += "\n" + "\n".join(
+                line for line in COMMON.strip().split("\n") if line.split(":")[0] not in given
+            )
         else:
             text += "\ntitle: {en: Title}\nclause: one.1\nsource: {document: S, evidence: B}"
         texts[f"rules/part{number}.yaml"] = text + "\n"
@@ -117,15 +121,24 @@ def loan_file(pack: Pack, lists: dict[str, Any] | None = None, **facts: Any) -> 
     filled: dict[str, Any] = dict.fromkeys(pack.vocabulary.lists)
     for name, items in (lists or {}).items():
         fields = pack.vocabulary.lists[name].fields
-        filled[name] = None if items is None else [
-            {**dict.fromkeys(fields), **item, "item": n} for n, item in enumerate(items, 1)
-        ]  # fmt: skip
+        filled[name] = (
+            None
+            if items is None
+            else [{**dict.fromkeys(fields), **item, "item": n} for n, item in enumerate(items, 1)]
+        )
     assert set(known) <= set(pack.vocabulary.facts)
     return LoanFile("L1", {**dict.fromkeys(pack.vocabulary.facts), **known}, filled)
 
 
-def judged(pack: Pack, file: LoanFile, rule: str, as_of: date = date(2024, 12, 31), *, hindsight: bool = False,
-           reference: dict[str, Any] | None = None) -> tuple[Judgement, Reasons]:  # fmt: skip
+def judged(
+    pack: Pack,
+    file: LoanFile,
+    rule: str,
+    as_of: date = date(2024, 12, 31),
+    *,
+    hindsight: bool = False,
+    reference: dict[str, Any] | None = None,
+) -> tuple[Judgement, Reasons]:
     evaluator = Evaluator(pack, hindsight=hindsight)
     (judgement,) = evaluator.judge(file, reference or {}, as_of, [rule])
     return judgement, evaluator.reasons(judgement, file, reference or {}, as_of)

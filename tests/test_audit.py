@@ -29,6 +29,7 @@ from fixtures.audit_run import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sancha.audit import prose
 from sancha.audit.engagement import MANIFEST, run_engagement
 from sancha.audit.engagement_file import load_engagement
@@ -355,9 +356,15 @@ def test_a_signal_is_raised_not_broken(pack: Pack, tmp_path: Path) -> None:
 def test_what_people_write_takes_the_place_of_drafts(pack: Pack, tmp_path: Path) -> None:
     evidence = evidence_of(tmp_path, pack, {"PRE-20": codes_like(50, breach=5)})
     reply = Reply(
-        "PRE-20", "Zhao Min", cause="No second person was free.", response="Agreed.", accepted=True,
-        owner="unit head", due=date(2025, 3, 1), confirmed=True,
-    )  # fmt: skip
+        "PRE-20",
+        "Zhao Min",
+        cause="No second person was free.",
+        response="Agreed.",
+        accepted=True,
+        owner="unit head",
+        due=date(2025, 3, 1),
+        confirmed=True,
+    )
     (finding,) = derive_findings(evidence, pack, terms(), replies=[reply])
     assert not finding.cause.is_draft and finding.cause.author == "Zhao Min"
     assert finding.recommendation.is_draft

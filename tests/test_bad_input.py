@@ -85,8 +85,12 @@ def test_an_unknown_engine(book: Path, tmp_path: Path) -> None:
 
 
 def test_an_interrupted_replay_leaves_nothing(book: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen([SANCHA, "replay", str(book), "--out", str(tmp_path / "run"), "--engine", "row"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    process = subprocess.Popen(
+        [SANCHA, "replay", str(book), "--out", str(tmp_path / "run"), "--engine", "row"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     for _ in range(600):  # until it has begun to write beside the goal
         if list(tmp_path.iterdir()) or process.poll() is not None:
             break
@@ -104,7 +108,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 60 kB, where this user may mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", str(folder)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", str(folder)], capture_output=True
+    )
     if mounted.returncode != 0:
         pytest.skip("a small disk can be mounted by root only")
     yield folder

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sancha.engine.book import store
 from sancha.engine.book.loan_file import load_loan_file, loan_file_from_json, to_json
 from sancha.engine.book.schema import arrow_type, table_schema, tables

@@ -16,7 +16,9 @@ SANCHA = Path(sys.executable).with_name("sancha")
 
 def sancha(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-    return subprocess.run([str(SANCHA), *map(str, arguments)], cwd=cwd, capture_output=True, text=True, env=environment)
+    return subprocess.run(
+        [str(SANCHA), *map(str, arguments)], cwd=cwd, capture_output=True, text=True, env=environment
+    )
 
 
 def test_check_the_demonstration_pack() -> None:
@@ -57,10 +59,14 @@ def test_explain() -> None:
 def test_feel(tmp_path: Path, expression: str, expected: str) -> None:
     context = tmp_path / "file.json"
     context.write_text(
-        json.dumps({"application": {"amount": 5000000, "on": "2024-01-31", "kind": "新", "note": None},
-                    "visits": [{"done": True}, {"done": False}]}),
+        json.dumps(
+            {
+                "application": {"amount": 5000000, "on": "2024-01-31", "kind": "新", "note": None},
+                "visits": [{"done": True}, {"done": False}],
+            }
+        ),
         encoding="utf-8",
-    )  # fmt: skip
+    )
     done = sancha("feel", expression, "--context", context)
     assert (done.returncode, done.stdout.strip()) == (0, expected), done.stderr
 
@@ -69,7 +75,9 @@ def test_feel_with_a_pack_and_no_file() -> None:
     assert sancha("feel", "application.amount > 3", "--pack", ROOT / "rules").stdout.strip() == (
         "unknown: missing application.amount"
     )
-    assert sancha("feel", "parameters.dual_visit_amount", "--pack", ROOT / "rules").stdout.strip() == "500000.00"
+    assert (
+        sancha("feel", "parameters.dual_visit_amount", "--pack", ROOT / "rules").stdout.strip() == "500000.00"
+    )
 
 
 def test_feel_errors(tmp_path: Path) -> None:
@@ -82,7 +90,9 @@ def test_feel_errors(tmp_path: Path) -> None:
 
 
 def test_decide_as_json_and_in_words(tmp_path: Path) -> None:
-    file = json.loads((ROOT / "rules" / "files" / "ordinary working-capital loan.json").read_text(encoding="utf-8"))
+    file = json.loads(
+        (ROOT / "rules" / "files" / "ordinary working-capital loan.json").read_text(encoding="utf-8")
+    )
     file["approval"]["approver_id"] = file["review"]["reviewer_id"]
     path = tmp_path / "one person.json"
     path.write_text(json.dumps(file), encoding="utf-8")

@@ -16,6 +16,7 @@ from agreement import Generator, constants_of, generated_book
 from expressions import Expressions
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sancha.engine.book.loan_file import LoanFile
 from sancha.engine.book.store import Book, iter_files, read_reference
 from sancha.engine.feel import core as c
@@ -27,7 +28,7 @@ from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.plan import Plan
 from sancha.engine.policy.tables import Row, Table, input_name
 from sancha.engine.run.as_text import as_text
-from sancha.engine.run.exact import Exact
+from sancha.engine.run.exact import Exact, register
 from sancha.engine.run.relations import query
 from sancha.engine.run.row import Reference
 from sancha.engine.run.runtime import LOWER, UPPER
@@ -92,9 +93,7 @@ class Bench:
         cells = [compiler.text(core, compiler.root) for core in cores]
         functions = compiler.numbers.functions.values()
         for f in functions:
-            self.connection.create_function(
-                f.name, f.call, list(f.parameters), f.result, type="arrow", null_handling="special"
-            )
+            register(self.connection, f)
         body = query(cells, compiler.relations)
         names = ", ".join(cell.name for cell in cells)
         try:
@@ -123,10 +122,15 @@ def open_bench(folder: Path, pack: Pack, generator: Generator, files: int) -> Be
     book = generated_book(folder, pack.vocabulary, generator, files, as_of=dt.date(2024, 6, 30))
     vocabulary = pack.vocabulary
     plan = Plan(
-        (), (), c.TRUE, c.TRUE, frozenset(vocabulary.facts),
+        (),
+        (),
+        c.TRUE,
+        c.TRUE,
+        frozenset(vocabulary.facts),
         {name: frozenset(spec.fields) for name, spec in vocabulary.lists.items()},
-        {name: frozenset(spec.fields) for name, spec in vocabulary.reference.items()}, False,
-    )  # fmt: skip
+        {name: frozenset(spec.fields) for name, spec in vocabulary.reference.items()},
+        False,
+    )
     connection = duckdb.connect()
     prepare(connection, pack.calendar)
     bounds = book_bounds(book, vocabulary, plan)
@@ -261,9 +265,13 @@ def generated_lookups(rng: random.Random, pack: Pack) -> list[tuple[str, c.Core]
         rows.append(Row(tuple(tests), values(), number))
     default = values(0) if rng.random() < 0.4 else None
     table = Table(
-        "generated", policy, tuple((f"i{i}", type_) for i, (type_, _) in enumerate(inputs)),
-        tuple((f"o{i}", type_) for i, (type_, _) in enumerate(chosen)), tuple(rows), default,
-    )  # fmt: skip
+        "generated",
+        policy,
+        tuple((f"i{i}", type_) for i, (type_, _) in enumerate(inputs)),
+        tuple((f"o{i}", type_) for i, (type_, _) in enumerate(chosen)),
+        tuple(rows),
+        default,
+    )
     given_ = []
     for _, texts in inputs:
         core, _ = check(rng.choice(texts), pack.scope)
@@ -313,9 +321,7 @@ def over_table(text: str, table: pa.Table, facts: dict[str, t.Type], calendar: C
     with duckdb.connect() as con:
         prepare(con, calendar)
         for f in compiler.numbers.functions.values():
-            con.create_function(
-                f.name, f.call, list(f.parameters), f.result, type="arrow", null_handling="special"
-            )
+            register(con, f)
         con.register("given", table)
         con.execute("CREATE TABLE files AS SELECT row_number() OVER () AS f, * FROM given")
         columns = ", ".join(f'"{name}"' for name in facts)
@@ -387,8 +393,12 @@ def test_quotients_exactly_at_the_limit() -> None:
         with duckdb.connect() as con:
             con.register("given", table)
             con.execute("CREATE TABLE files AS SELECT row_number() OVER () AS f, * FROM given")
-            found = [r[0] for r in con.execute(
-                f"SELECT {cell_.name} FROM ({query([cell_], compiler.relations)}) ORDER BY f").fetchall()]  # fmt: skip
+            found = [
+                r[0]
+                for r in con.execute(
+                    f"SELECT {cell_.name} FROM ({query([cell_], compiler.relations)}) ORDER BY f"
+                ).fetchall()
+            ]
         function = compile_core(core)
         assert found == [function({"a.m": m, "a.v": v}, {}, {}, None) for m, v in amounts], text
 

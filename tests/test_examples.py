@@ -16,6 +16,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+
 from sancha.engine.book.intake import ImportResult, import_extract
 from sancha.engine.book.mapping import load_mapping, mapped_vocabulary
 from sancha.engine.book.store import open_book
@@ -129,9 +130,14 @@ def loans() -> pd.DataFrame:
     frame["term"] = raw["Term"].astype(int)
     frame["year"] = raw["ApprovalFY"].astype(int)
     for new, old in {
-        "status": "MIS_Status", "line": "RevLineCr", "low_doc": "LowDoc", "naics": "NAICS", "new": "NewExist",
-        "bank": "Bank", "zip": "Zip",
-    }.items():  # fmt: skip
+        "status": "MIS_Status",
+        "line": "RevLineCr",
+        "low_doc": "LowDoc",
+        "naics": "NAICS",
+        "new": "NewExist",
+        "bank": "Bank",
+        "zip": "Zip",
+    }.items():
         frame[new] = raw[old]
     return frame
 

@@ -16,6 +16,7 @@ import pytest
 import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sancha.engine.book.extract import encoding_of
 from sancha.engine.book.intake import ImportResult, import_extract
 from sancha.engine.book.mapping import ColumnMap, Style, date_format, load_mapping, mapped_vocabulary

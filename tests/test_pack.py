@@ -26,7 +26,11 @@ def test_every_stage_and_kind(pack: Pack) -> None:
 
 
 def test_a_threshold_changes_on_the_first_of_july_2024(pack: Pack) -> None:
-    changes = [name for name, p in pack.parameters.items() if any(str(day) == "2024-07-01" for day, _, _ in p.steps[1:])]
+    changes = [
+        name
+        for name, p in pack.parameters.items()
+        if any(str(day) == "2024-07-01" for day, _, _ in p.steps[1:])
+    ]
     assert changes
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from gherkin.parser import Parser
 from gherkin.pickles.compiler import Compiler
+
 from sancha.engine.book.loan_file import load_loan_file
 from sancha.engine.policy.pack import Pack, Rule, load_pack
 from sancha.engine.policy.plan import Outcome

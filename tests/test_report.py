@@ -21,6 +21,7 @@ import pytest
 from fixtures.audit_run import codes_like, draw_codes, write_book, write_run
 from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
+
 from sancha.audit import lists as lists_module
 from sancha.audit.charts import charts
 from sancha.audit.clauses import clause_html, clause_title, mark_chinese
@@ -263,10 +264,18 @@ def test_lists_hold_every_row_and_no_formula(tmp_path: Path) -> None:
         }
     )
     done = write_list(
-        tmp_path, "L", "All", table.to_batches(), Texts("en"),
-        about=[("Note", "=not a formula")], apart=["application.amount"], fact_labels={},
-        titles={"PRE-20": "Two"}, made_on=date(2025, 1, 20), says=lambda batch: ["+words"] * batch.num_rows,
-    )  # fmt: skip
+        tmp_path,
+        "L",
+        "All",
+        table.to_batches(),
+        Texts("en"),
+        about=[("Note", "=not a formula")],
+        apart=["application.amount"],
+        fact_labels={},
+        titles={"PRE-20": "Two"},
+        made_on=date(2025, 1, 20),
+        says=lambda batch: ["+words"] * batch.num_rows,
+    )
     assert done.rows == n
     raw = (tmp_path / "L.csv").read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf")
@@ -309,10 +318,18 @@ def test_long_lists_take_several_sheets_and_long_texts_are_cut(
     monkeypatch.setattr(lists_module, "CELL_CHARACTERS", 40)
     table = report.evidence.exceptions()
     write_list(
-        tmp_path, "L", "All", table.to_batches(max_chunksize=7), Texts("zh"),
-        about=[], apart=[], fact_labels={}, titles={}, made_on=date(2025, 1, 20),
+        tmp_path,
+        "L",
+        "All",
+        table.to_batches(max_chunksize=7),
+        Texts("zh"),
+        about=[],
+        apart=[],
+        fact_labels={},
+        titles={},
+        made_on=date(2025, 1, 20),
         says=lambda batch: [""] * batch.num_rows,
-    )  # fmt: skip
+    )
     book = CalamineWorkbook.from_path(str(tmp_path / "L.xlsx"))
     sheets = [s for s in book.sheet_names if s.startswith("例外清单")]
     rows = [len(book.get_sheet_by_name(s).to_python()) - 1 for s in sheets]

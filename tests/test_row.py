@@ -122,7 +122,9 @@ def test_a_parameter_has_its_value_of_the_day(tmp_path: Path) -> None:
               - {from: 2020-01-01, value: 100, source: {document: S, evidence: B}}
               - {from: 2024-07-01, value: 200, source: {document: S, evidence: B}}
     """
-    pack = small_pack(tmp_path, FIRST + "require: loan.amount <= parameters.cap", parameters__caps_yaml=parameters)
+    pack = small_pack(
+        tmp_path, FIRST + "require: loan.amount <= parameters.cap", parameters__caps_yaml=parameters
+    )
     for day, expected in ((D(2024, 6, 30), O.BREACH), (D(2024, 7, 1), O.PASS)):
         file = loan_file(pack, loan__amount=Decimal(150), loan__decided_on=day)
         judgement, reasons = judged(pack, file, "R-1")
@@ -137,14 +139,24 @@ def test_facts_and_items_known_later_are_not_seen(tmp_path: Path) -> None:
     pack = small_pack(tmp_path, FIRST + "require: review.level >= 2 and count(visits) >= 1")
     decided = D(2024, 5, 1)
     visits = {"visits": [{"date": D(2024, 5, 2)}]}
-    early = loan_file(pack, {"visits": [{"date": D(2024, 5, 1)}]}, review__done_on=decided, review__level=2,
-                      loan__decided_on=decided)  # fmt: skip
+    early = loan_file(
+        pack,
+        {"visits": [{"date": D(2024, 5, 1)}]},
+        review__done_on=decided,
+        review__level=2,
+        loan__decided_on=decided,
+    )
     assert outcome(pack, early, "R-1") is O.PASS
     late_visit = loan_file(pack, visits, review__done_on=decided, review__level=2, loan__decided_on=decided)
     assert outcome(pack, late_visit, "R-1") is O.BREACH
     assert outcome(pack, late_visit, "R-1", hindsight=True) is O.PASS
-    late_review = loan_file(pack, {"visits": [{"date": decided}]}, review__done_on=D(2024, 5, 2), review__level=2,
-                            loan__decided_on=decided)  # fmt: skip
+    late_review = loan_file(
+        pack,
+        {"visits": [{"date": decided}]},
+        review__done_on=D(2024, 5, 2),
+        review__level=2,
+        loan__decided_on=decided,
+    )
     judgement, reasons = judged(pack, late_review, "R-1")
     assert judgement.outcome is O.UNKNOWN and reasons.missing == ("review.level",)
     assert dict(reasons.facts)["review.level"] is None
@@ -158,8 +170,10 @@ def test_evidence_shows_only_the_items_that_were_seen(tmp_path: Path) -> None:
     judgement, reasons = judged(pack, file, "R-1")
     assert judgement.outcome is O.BREACH
     assert dict(reasons.facts) == {
-        "loan.decided_on": "2024-05-01", "visits[1].date": "2024-04-01", "visits[1].done": "false"
-    }  # fmt: skip
+        "loan.decided_on": "2024-05-01",
+        "visits[1].date": "2024-04-01",
+        "visits[1].done": "false",
+    }
 
 
 def test_an_undated_item_may_or_may_not_have_been_known(tmp_path: Path) -> None:
@@ -216,7 +230,9 @@ def test_the_worst_event_counts(tmp_path: Path) -> None:
     pack = small_pack(tmp_path, TRIGGER)
     done = [{"date": D(2024, 3, 2), "done": True}]
 
-    def found(*days: date, visits: list[dict[str, object]] | None = done, amount: Decimal | None = Decimal(1)) -> O:
+    def found(
+        *days: date, visits: list[dict[str, object]] | None = done, amount: Decimal | None = Decimal(1)
+    ) -> O:
         payments = [{"date": day, "amount": amount} for day in days]
         return outcome(pack, loan_file(pack, {"payments": payments, "visits": visits}), "R-1", D(2024, 5, 1))
 
@@ -242,8 +258,13 @@ def test_working_days_of_the_calendar(tmp_path: Path) -> None:
     pack = small_pack(tmp_path, TRIGGER.replace("""'@"P15D"'""", "3 working days"))
     # After Friday 27 September: Sunday 29 (a make-up day), Monday 30, then the holiday until Tuesday 8 October.
     for visited, expected in ((D(2024, 10, 8), O.PASS), (D(2024, 10, 9), O.BREACH)):
-        file = loan_file(pack, {"payments": [{"date": D(2024, 9, 27), "amount": Decimal(1)}],
-                                "visits": [{"date": visited, "done": True}]})  # fmt: skip
+        file = loan_file(
+            pack,
+            {
+                "payments": [{"date": D(2024, 9, 27), "amount": Decimal(1)}],
+                "visits": [{"date": visited, "done": True}],
+            },
+        )
         assert outcome(pack, file, "R-1") is expected
 
 
@@ -275,7 +296,9 @@ WAIVER = """
         ("a", D(2024, 3, 1), None, O.BREACH, "waiver W-1 beyond authority"),
     ],
 )
-def test_waivers(tmp_path: Path, kind: str | None, day: date, level: int | None, expected: O, note: str | None) -> None:
+def test_waivers(
+    tmp_path: Path, kind: str | None, day: date, level: int | None, expected: O, note: str | None
+) -> None:
     rule = FIRST + "require: loan.amount <= 100" + (f"\nwaivable by: {level}" if level else "")
     pack = small_pack(tmp_path, rule, waivers_yaml=WAIVER)
     file = loan_file(pack, loan__kind=kind, loan__amount=Decimal(500), loan__decided_on=day)
@@ -297,7 +320,7 @@ outputs:
   - {{name: level, type: integer}}
 rows: band.csv
 """
-ROWS = "amount,kind,level\n<= 100,-,1\n> 100,a,2\n> 100,\"b, c\",3\n"
+ROWS = 'amount,kind,level\n<= 100,-,1\n> 100,a,2\n> 100,"b, c",3\n'
 
 
 @pytest.mark.parametrize(
@@ -320,7 +343,9 @@ ROWS = "amount,kind,level\n<= 100,-,1\n> 100,a,2\n> 100,\"b, c\",3\n"
 def test_hit_policies_in_three_valued_logic(
     tmp_path: Path, policy: str, amount: int | None, kind: str | None, level: int | None
 ) -> None:
-    pack = small_pack(tmp_path, TABLE.format(policy=policy), FIRST + "require: band = 1", rules__band_csv=ROWS)
+    pack = small_pack(
+        tmp_path, TABLE.format(policy=policy), FIRST + "require: band = 1", rules__band_csv=ROWS
+    )
     from sancha.engine.run.row import Evaluator
 
     file = loan_file(pack, loan__amount=None if amount is None else Decimal(amount), loan__kind=kind)

@@ -22,6 +22,7 @@ import python_calamine
 import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sancha.engine.diagnostics import PackError, SanchaError
 from sancha.surveys import output
 from sancha.surveys.forms import write_form
@@ -185,8 +186,15 @@ def test_the_instrument_is_that_of_the_content_sheet(instrument: Instrument) -> 
     assert instrument.open_question.item == "Q36"
     assert [b.item for b in instrument.background] == [f"A{n}" for n in range(1, 8)]
     assert {i.item for i in instrument.items if i.reverse} == {
-        "Q05", "Q08", "Q10", "Q14", "Q21", "Q24", "Q29", "Q30"
-    }  # fmt: skip
+        "Q05",
+        "Q08",
+        "Q10",
+        "Q14",
+        "Q21",
+        "Q24",
+        "Q29",
+        "Q30",
+    }
     assert [c.code for c in instrument.cause_question.causes] == [f"C{n:02d}" for n in range(1, 12)]
     assert instrument.cause_question.most == 3
     assert (instrument.minimum_seconds, instrument.small_cell) == (90, 5)
@@ -265,17 +273,32 @@ def test_a_cell_that_cannot_be_read_is_a_reject_and_the_rest_stays(
 ) -> None:
     rows = [
         person(instrument, 1),
-        person(instrument, 2, Q01="6", A2="sales", seconds="5 min", date="soon", cause_1="C12", cause_2="C03",
-               cause_3="C03"),
+        person(
+            instrument,
+            2,
+            Q01="6",
+            A2="sales",
+            seconds="5 min",
+            date="soon",
+            cause_1="C12",
+            cause_2="C03",
+            cause_3="C03",
+        ),
         person(instrument, 3, Q35="4.5", Q36="=HYPERLINK(1)", Q36_code="C99"),
-    ]  # fmt: skip
+    ]
     responses = read(tmp_path, instrument, rows)
     assert responses.respondents == 3
     rejects = {(r.row, r.column): r.text for r in responses.rejects.itertuples()}
     assert rejects == {
-        (2, "Q01"): "6", (2, "A2"): "sales", (2, "seconds"): "5 min", (2, "date"): "soon",
-        (2, "cause_1"): "C12", (2, "cause_3"): "C03", (3, "Q35"): "4.5", (3, "Q36_code"): "C99",
-    }  # fmt: skip
+        (2, "Q01"): "6",
+        (2, "A2"): "sales",
+        (2, "seconds"): "5 min",
+        (2, "date"): "soon",
+        (2, "cause_1"): "C12",
+        (2, "cause_3"): "C03",
+        (3, "Q35"): "4.5",
+        (3, "Q36_code"): "C99",
+    }
     assert responses.rejects["reason"].str.len().min() > 0
     assert responses.answers.loc["R002", "Q01"] is pd.NA
     assert responses.answers.loc["R002", "Q02"] == 4
@@ -309,8 +332,9 @@ def test_rows_are_kept_left_out_or_blank_and_never_lost(tmp_path: Path, instrume
 
 @settings(max_examples=40, deadline=None)
 @given(st.data())
-def test_every_damaged_cell_is_listed(instrument: Instrument, tmp_path_factory: pytest.TempPathFactory,
-                                      data: st.DataObject) -> None:  # fmt: skip
+def test_every_damaged_cell_is_listed(
+    instrument: Instrument, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     tmp_path = tmp_path_factory.mktemp("damaged")
     rows = [person(instrument, n) for n in range(1, 6)]
     columns = [*instrument.item_codes, "A1", "A3", "seconds", "date", "attention"]
@@ -414,9 +438,9 @@ def test_items_are_recoded_and_dont_know_stays_apart(tmp_path: Path, instrument:
 
 def test_alpha_of_a_dimension_is_that_of_the_vector(tmp_path: Path, instrument: Instrument) -> None:
     # the dimension of audit has three items; those who leave one out are not in its alpha
-    rows = [
-        person(instrument, n, Q33=a, Q34=b, Q35=c) for n, (a, b, c) in enumerate(VECTOR, 1)
-    ] + [person(instrument, 7, Q33=1, Q34="DK", Q35=5)]  # fmt: skip
+    rows = [person(instrument, n, Q33=a, Q34=b, Q35=c) for n, (a, b, c) in enumerate(VECTOR, 1)] + [
+        person(instrument, 7, Q33=1, Q34="DK", Q35=5)
+    ]
     dimensions = analyse(instrument, read(tmp_path, instrument, rows)).dimensions.set_index("dimension")
     assert round(dimensions.at["audit", "alpha"], 4) == 0.8734
     assert (dimensions.at["audit", "k"], dimensions.at["audit", "n"]) == (3, 6)
@@ -575,8 +599,12 @@ def test_a_gap_of_exactly_a_tenth_is_consistent(instrument: Instrument) -> None:
 
 
 def test_rules_of_an_item_are_added_up_and_absent_ones_are_named(instrument: Instrument) -> None:
-    run = run_of(XV_01={"pass": 10, "breach": 0}, XV_03={"pass": 5, "breach": 5}, APR_05={"unknown": 7},
-                 CB_01={"pass": 1})  # fmt: skip
+    run = run_of(
+        XV_01={"pass": 10, "breach": 0},
+        XV_03={"pass": 5, "breach": 5},
+        APR_05={"unknown": 7},
+        CB_01={"pass": 1},
+    )
     gap, rules = gap_tables(instrument, answers_of(40, 30, instrument), run)
     rows = gap.set_index("item")
     assert (rows.at["Q03", "passes"], rows.at["Q03", "judged"], rows.at["Q03", "absent"]) == (15, 20, "XV-02")
@@ -597,11 +625,19 @@ def write_run(folder: Path, rows: Sequence[tuple[str, str, int]]) -> Path:
         + [("files", pa.int64()), ("exposure", pa.decimal128(38, 2))]
     )
     table = [
-        {"rule": rule, "version": "2021-07-01", "stage": "pre-loan", "branch": branch, "period": period,
-         "outcome": outcome, "files": files, "exposure": Decimal(files) * 100}
+        {
+            "rule": rule,
+            "version": "2021-07-01",
+            "stage": "pre-loan",
+            "branch": branch,
+            "period": period,
+            "outcome": outcome,
+            "files": files,
+            "exposure": Decimal(files) * 100,
+        }
         for rule, outcome, files in rows
         for branch, period in (("B1", "2024Q1"), (None, "2024Q2"))
-    ]  # fmt: skip
+    ]
     pq.write_table(pa.Table.from_pylist(table, schema=schema), folder / "outcomes.parquet")
     info = {
         "format": 1,

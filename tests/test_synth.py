@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 from sancha.engine.book import synthesize as synth
 from sancha.engine.book.store import Book, iter_files, open_book, to_json
 from sancha.engine.book.synthesize import synthesize
@@ -30,8 +33,6 @@ from sancha.engine.diagnostics import SanchaError
 from sancha.engine.feel.types import parse_type
 from sancha.engine.policy.vocabulary import Vocabulary, load_vocabulary
 from sancha.engine.run.replay import replay
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 RULES = Path(__file__).parent.parent / "rules"
 DAY = dt.date(2024, 12, 31)

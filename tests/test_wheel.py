@@ -24,7 +24,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         archive.extractall(folder / "site")
-    assert all(name.startswith(("sancha/", "sancha-")) for name in names), "the wheel claims other top-level names"
+    assert all(name.startswith(("sancha/", "sancha-")) for name in names), (
+        "the wheel claims other top-level names"
+    )
     return folder / "site"
 
 
@@ -32,8 +34,13 @@ def sancha(site: Path, folder: Path, *arguments: str) -> subprocess.CompletedPro
     """Runs the command line of the unpacked wheel in a folder away from the checkout."""
     code = f"import sys; sys.path.insert(0, {str(site)!r}); from sancha.cli import main; main()"
     environment = {**os.environ, "COLUMNS": "100"}
-    return subprocess.run([sys.executable, "-I", "-c", code, *arguments], cwd=folder, capture_output=True, text=True,
-                          env=environment)  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-I", "-c", code, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
 
 
 def test_the_pack_travels_with_the_wheel(site: Path, tmp_path: Path) -> None:

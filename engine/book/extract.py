@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook
+
 from sancha.engine.book.mapping import Mapping as ImportMapping
 from sancha.engine.book.mapping import Source
 from sancha.engine.book.reading import UNIT_SEPARATOR, quote

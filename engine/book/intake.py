@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+
 from sancha.engine.book.extract import Staged, locate, stage
 from sancha.engine.book.mapping import (
     ColumnMap,

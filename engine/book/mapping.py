@@ -26,10 +26,28 @@ CODE = "E0601"
 
 #: Named units as powers of ten of the vocabulary's own unit (yuan, one, a fraction).
 UNITS = {
-    "元": 0, "千元": 3, "万元": 4, "百万元": 6, "千万元": 7, "亿元": 8, "千": 3, "万": 4, "亿": 8,
-    "hundred": 2, "thousand": 3, "million": 6, "billion": 9,
-    "cents": -2, "分": -2, "percent": -2, "%": -2, "per mille": -3, "‰": -3, "basis points": -4, "bp": -4,
-}  # fmt: skip
+    "元": 0,
+    "千元": 3,
+    "万元": 4,
+    "百万元": 6,
+    "千万元": 7,
+    "亿元": 8,
+    "千": 3,
+    "万": 4,
+    "亿": 8,
+    "hundred": 2,
+    "thousand": 3,
+    "million": 6,
+    "billion": 9,
+    "cents": -2,
+    "分": -2,
+    "percent": -2,
+    "%": -2,
+    "per mille": -3,
+    "‰": -3,
+    "basis points": -4,
+    "bp": -4,
+}
 
 #: How many rows of another source become one fact.
 TAKES = ("only", "first", "last", "count", "any", "sum", "smallest", "largest")
@@ -259,20 +277,54 @@ def _is(parse: Callable[[str], object], text: str) -> bool:
 
 _STYLE_KEYS = ("empty", "decimal mark", "thousands mark", "currency", "date format", "century")
 _SOURCE_KEYS = (
-    "file", "sheet", "skip", "encoding", "delimiter", "quote", "line breaks", "where", "key", "joined by",
-    "looked up by", "order by", *_STYLE_KEYS,
-)  # fmt: skip
+    "file",
+    "sheet",
+    "skip",
+    "encoding",
+    "delimiter",
+    "quote",
+    "line breaks",
+    "where",
+    "key",
+    "joined by",
+    "looked up by",
+    "order by",
+    *_STYLE_KEYS,
+)
 _TEXT_KEYS = (
-    "column", "columns", "joined by", "codes", "otherwise", "empty", "unit", "times", "currency",
-    "decimal mark", "thousands mark", "round", "format", "century", "width", "split by",
-)  # fmt: skip
+    "column",
+    "columns",
+    "joined by",
+    "codes",
+    "otherwise",
+    "empty",
+    "unit",
+    "times",
+    "currency",
+    "decimal mark",
+    "thousands mark",
+    "round",
+    "format",
+    "century",
+    "width",
+    "split by",
+)
 _TAKEN_KEYS = ("from", "where", "take", "when none")
 _FACT_KEYS = (*_TAKEN_KEYS, "constant", *_TEXT_KEYS)
 _FIELD_KEYS = ("constant", *_TEXT_KEYS)
 _TOP_KEYS = (
-    "mapping", "vocabulary", "as of", "synthetic", "origin", "time zone", "root", "sources", "facts", "lists",
+    "mapping",
+    "vocabulary",
+    "as of",
+    "synthetic",
+    "origin",
+    "time zone",
+    "root",
+    "sources",
+    "facts",
+    "lists",
     "reference",
-)  # fmt: skip
+)
 _ANY_TYPE_KEYS = ("column", "columns", "joined by", "codes", "otherwise", "empty", "split by")
 _TYPE_KEYS = {
     "text": ("width",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+
 from sancha.engine.feel.types import Type
 from sancha.engine.policy.vocabulary import Vocabulary
 

@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
 from sancha.engine.book.loan_file import (
     Item,
     LoanFile,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+
 from sancha.engine.book.schema import REFERENCE, table_schema
 from sancha.engine.book.store import Book, BookWriter
 from sancha.engine.book.synthetic import bank as banks

@@ -47,7 +47,9 @@ class Scope:
     parameters: Mapping[str, t.Type] = field(default_factory=dict)
     decisions: Mapping[str, Callable_] = field(default_factory=dict)
     variables: Mapping[str, c.Core] = field(default_factory=dict)
-    items: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # name -> (variable of a Comp, its list)
+    items: Mapping[str, tuple[str, str]] = field(
+        default_factory=dict
+    )  # name -> (variable of a Comp, its list)
     #: Decisions, and parameters by dotted name, that are given but in error: using them is no further error.
     broken: frozenset[str] = frozenset()
 
@@ -89,7 +91,9 @@ def check(text: str, scope: Scope, expect: t.Type | None = None) -> tuple[c.Core
     if expect is not None:
         core = checker.fit(core, expect, node)
     if not checker.defects and len(text) > MAX_LOOPS and _loops(core) > MAX_LOOPS:
-        checker.defect("E0104", f"lists are nested more than {MAX_LOOPS} deep", node, "name a part as a decision")
+        checker.defect(
+            "E0104", f"lists are nested more than {MAX_LOOPS} deep", node, "name a part as a decision"
+        )
     return (None if checker.defects else core), checker.defects
 
 
@@ -185,7 +189,9 @@ class Checker:
             return self.enumerated(core, expect, node)
         if given.name == "one of" and expect.name == "text":
             return core
-        if accepts(expect, given) or (t.is_number(expect) and t.is_number(given) and expect.name != "integer"):
+        if accepts(expect, given) or (
+            t.is_number(expect) and t.is_number(given) and expect.name != "integer"
+        ):
             return core
         if expect.name == "rate" and t.is_number(given):
             return core
@@ -250,9 +256,11 @@ class Checker:
         value = temporal_value(node.text)
         if value is None:
             return self.defect(
-                "E0209", f'`@"{node.text}"` is no date, time or duration', node,
+                "E0209",
+                f'`@"{node.text}"` is no date, time or duration',
+                node,
                 'write a date as @"2024-01-31", a date-time as @"2024-01-31T09:00:00", a duration as @"P15D" or @"P1M"',
-            )  # fmt: skip
+            )
         kind, plain = value
         return c.Const(t.Type(kind), plain)
 
@@ -268,7 +276,9 @@ class Checker:
             decision = self.scope.decisions[name]
             if decision.args:
                 wanted = ", ".join(n for n, _ in decision.args)
-                return self.defect("E0205", f"`{name}` needs its arguments", node, f"write `{name}({wanted})`")
+                return self.defect(
+                    "E0205", f"`{name}` needs its arguments", node, f"write `{name}({wanted})`"
+                )
             if len(decision.outputs) == 1:
                 output, type_ = decision.outputs[0]
                 return c.Decided(type_, name, output)
@@ -278,7 +288,9 @@ class Checker:
             return _BAD
         if name in self.groups:
             facts = [f"{name}.{fact}" for fact in self.groups[name]]
-            return self.defect("E0201", f"`{name}` is a group of facts", node, f"its facts are {_listed(facts)}")
+            return self.defect(
+                "E0201", f"`{name}` is a group of facts", node, f"its facts are {_listed(facts)}"
+            )
         if name == "?":
             help = "`?` stands only in the cells of a decision table, for the value of the input"
             return self.defect("E0201", "`?` has no meaning here", node, help)
@@ -302,7 +314,12 @@ class Checker:
             return base
         row = resolve(f".{node.name}", [base.type])
         if row is None:
-            parts = [r.name for rows in BY_NAME.values() for r in rows if r.name[0] == "." and resolve(r.name, [base.type])]
+            parts = [
+                r.name
+                for rows in BY_NAME.values()
+                for r in rows
+                if r.name[0] == "." and resolve(r.name, [base.type])
+            ]
             help = f"it has {_listed(dict.fromkeys(parts))}" if parts else None
             return self.defect("E0202", f"{in_words(base.type)} has no `.{node.name}`", node.name_span, help)
         return c.Op(row.result, row, (base,))
@@ -318,15 +335,20 @@ class Checker:
         if head == "parameters":
             if last in scope.parameters:
                 return c.Param(scope.parameters[last], last)
-            return self.defect("E0201", f"unknown parameter `{last}`", node.name_span,
-                               did_you_mean(last, scope.parameters))  # fmt: skip
+            return self.defect(
+                "E0201", f"unknown parameter `{last}`", node.name_span, did_you_mean(last, scope.parameters)
+            )
         if head in scope.decisions and not scope.decisions[head].args:
             outputs = dict(scope.decisions[head].outputs)
             if last in outputs:
                 return c.Decided(outputs[last], head, last)
             if len(outputs) > 1:
-                return self.defect("E0202", f"`{head}` has no output `{last}`", node.name_span,
-                                   did_you_mean(last, outputs) or f"its outputs are {_listed(outputs)}")  # fmt: skip
+                return self.defect(
+                    "E0202",
+                    f"`{head}` has no output `{last}`",
+                    node.name_span,
+                    did_you_mean(last, outputs) or f"its outputs are {_listed(outputs)}",
+                )
         if head in self.groups and head not in scope.lists and head not in scope.reference:
             near = did_you_mean(dotted, scope.facts) or f"`{head}` has {_listed(self.groups[head])}"
             return self.defect("E0201", f"unknown fact `{dotted}`", node, near)
@@ -334,13 +356,19 @@ class Checker:
         known = (*scope.lists, *scope.reference, *scope.decisions)
         if first in known or first in self.groups:
             return None
-        return self.defect("E0201", f"unknown name `{dotted}`", node, did_you_mean(dotted, self.known_names()))
+        return self.defect(
+            "E0201", f"unknown name `{dotted}`", node, did_you_mean(dotted, self.known_names())
+        )
 
     def item_field(self, base: _Item, node: s.Path) -> _Meaning:
         type_ = base.fields.get(node.name)
         if type_ is None:
-            return self.defect("E0202", f"an item of `{base.list}` has no field `{node.name}`", node.name_span,
-                               did_you_mean(node.name, base.fields) or _field_help(base.fields))  # fmt: skip
+            return self.defect(
+                "E0202",
+                f"an item of `{base.list}` has no field `{node.name}`",
+                node.name_span,
+                did_you_mean(node.name, base.fields) or _field_help(base.fields),
+            )
         return self.field_of(base, node.name, type_)
 
     def field_of(self, base: _Item, name: str, type_: t.Type) -> _Meaning:
@@ -356,8 +384,12 @@ class Checker:
             return self.defect("E0202", f"the items have no field `{node.name}`", node.name_span)
         item = self.item_field(_Item(base.comp.var, base.list, base.fields), node)
         if isinstance(item, _List):
-            return self.defect("E0208", f"`{node.name}` is a list in each item", node.name_span,
-                               "ask item by item: `some x in … satisfies some y in x." f"{node.name} satisfies …`")  # fmt: skip
+            return self.defect(
+                "E0208",
+                f"`{node.name}` is a list in each item",
+                node.name_span,
+                f"ask item by item: `some x in … satisfies some y in x.{node.name} satisfies …`",
+            )
         if not isinstance(item, c.Core) or item.type.name == "error":
             return _BAD
         return _List(c.Comp(base.comp.source, base.comp.var, base.comp.where, item))
@@ -377,8 +409,12 @@ class Checker:
         condition = self.scalar(node.condition)
         self.names = saved
         if t.is_number(condition.type):
-            return self.defect("E0210", "items are not picked by position", node.condition,
-                               "the order of a list carries no meaning here: filter by a condition")  # fmt: skip
+            return self.defect(
+                "E0210",
+                "items are not picked by position",
+                node.condition,
+                "the order of a list carries no meaning here: filter by a condition",
+            )
         condition = self.fit(condition, t.BOOLEAN, node.condition)
         comp = base.comp
         where = c.conj(comp.where, condition)
@@ -422,11 +458,17 @@ class Checker:
         meaning = self.meaning(node)
         if isinstance(meaning, c.Core):
             core: c.Core = c.Is(t.BOOLEAN, meaning, None)
-        elif isinstance(meaning, _List) and _whole(meaning.comp) and isinstance(meaning.comp.source, c.ListFact):
+        elif (
+            isinstance(meaning, _List)
+            and _whole(meaning.comp)
+            and isinstance(meaning.comp.source, c.ListFact)
+        ):
             core = c.ListMissing(t.BOOLEAN, meaning.comp.source.name)
         else:
             help = "ask for the items instead: `count(…) = 0`, or `some … in … satisfies …`"
-            return self.defect("E0208", "only a fact, a single field or a whole list can be asked for with null", node, help)
+            return self.defect(
+                "E0208", "only a fact, a single field or a whole list can be asked for with null", node, help
+            )
         return core if missing else c.negate(core)
 
     def compare_or_compute(self, op: str, left: c.Core, right: c.Core, node: s.Node) -> c.Core:
@@ -445,12 +487,20 @@ class Checker:
                 # A fact whose type nobody knows is missing, and so is what is made of it.
                 return arg if isinstance(arg, c.Fact) else _BAD
         if any(g.name == "null" for g in given):
-            return self.defect("E0204", f"`{shown}` with null is always unknown", node,
-                               "a missing fact is asked for with `= null` or `!= null`")  # fmt: skip
+            return self.defect(
+                "E0204",
+                f"`{shown}` with null is always unknown",
+                node,
+                "a missing fact is asked for with `= null` or `!= null`",
+            )
         row = resolve(name, given)
         if row is None:
             compares = name in _COMPARING and len(given) == 2
-            text = f"cannot compare {' with '.join(map(in_words, given))}" if compares else f"does not take {_joined(given)}"
+            text = (
+                f"cannot compare {' with '.join(map(in_words, given))}"
+                if compares
+                else f"does not take {_joined(given)}"
+            )
             return self.defect("E0204", f"`{shown}` {text}", node, _operand_help(name, given))
         return c.Op(result_type(row, given), row, args)
 
@@ -497,7 +547,9 @@ class Checker:
 
     def contains(self, found: _List, value: c.Core, node: s.Node) -> c.Core:
         if found.comp.item is None:
-            return self.defect("E0208", "a value is no item of a list of records", node, _field_help(found.fields))
+            return self.defect(
+                "E0208", "a value is no item of a list of records", node, _field_help(found.fields)
+            )
         return c.Some(t.BOOLEAN, found.comp, self.compare_or_compute("=", found.comp.item, value, node))
 
     def on_if(self, node: s.If) -> _Meaning:
@@ -505,7 +557,9 @@ class Checker:
         then, otherwise = self.scalar(node.then), self.scalar(node.otherwise)
         type_ = t.common(then.type, otherwise.type)
         if type_ is None:
-            return self.defect("E0204", f"`then` gives {in_words(then.type)}, `else` {in_words(otherwise.type)}", node)
+            return self.defect(
+                "E0204", f"`then` gives {in_words(then.type)}, `else` {in_words(otherwise.type)}", node
+            )
         return c.If(type_, condition, then, otherwise)
 
     def on_quantified(self, node: s.Quantified) -> _Meaning:
@@ -547,7 +601,9 @@ class Checker:
                 self.meaning(argument)
             if name in self.scope.broken:
                 return _BAD
-            return self.defect("E0203", f"unknown function `{name}`", node.name_span, did_you_mean(name, known))
+            return self.defect(
+                "E0203", f"unknown function `{name}`", node.name_span, did_you_mean(name, known)
+            )
         form = next((f for f in FORMS if f.name == name), None)
         arguments = self.named(node, form.names if form else (), {r.names for r in BY_NAME.get(name, ())})
         if arguments is None:
@@ -566,7 +622,9 @@ class Checker:
             return self.arity_defect(node, sorted(wanted), len(arguments))
         return self.apply(name, tuple(self.scalar(a) for a in arguments), node, name)
 
-    def named(self, node: s.Call, form: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[s.Node] | None:
+    def named(
+        self, node: s.Call, form: tuple[str, ...], rows: Iterable[tuple[str, ...]]
+    ) -> list[s.Node] | None:
         """The arguments by position, whether they were given by position or by name."""
         if not node.names:
             return list(node.arguments)
@@ -600,23 +658,35 @@ class Checker:
             return self.contains(found, self.scalar(arguments[1]), node)
         if name == "distinct values":
             if comp.item is None:
-                return self.defect("E0208", "items with fields have no distinct values", node,
-                                   "project a field: `distinct values(xs.field)`")  # fmt: skip
+                return self.defect(
+                    "E0208",
+                    "items with fields have no distinct values",
+                    node,
+                    "project a field: `distinct values(xs.field)`",
+                )
             return _List(comp, found.list, found.fields, distinct=True)
         if name == "count":
             return c.Agg(t.INTEGER, "count", comp, found.distinct)
         if found.distinct:
-            return self.defect("E0208", f"`{name}` of distinct values", node, "distinct values stand within `count`")
+            return self.defect(
+                "E0208", f"`{name}` of distinct values", node, "distinct values stand within `count`"
+            )
         if comp.item is None:
-            return self.defect("E0208", f"`{name}` needs numbers, dates or amounts", node, _field_help(found.fields))
+            return self.defect(
+                "E0208", f"`{name}` needs numbers, dates or amounts", node, _field_help(found.fields)
+            )
         if comp.item.type.name == "error":
             return _BAD
-        allowed = ("date", "date-time", "days") if name in ("min", "max") else ("days",) if name == "sum" else ()
+        allowed = (
+            ("date", "date-time", "days") if name in ("min", "max") else ("days",) if name == "sum" else ()
+        )
         if not t.is_numeric(comp.item.type) and comp.item.type.name not in allowed:
             return self.defect("E0204", f"`{name}` does not take {in_words(comp.item.type)}", node)
         type_ = comp.item.type
         if name == "mean" and type_.name in ("integer", "numeral"):
-            type_ = t.NUMBER if type_.name == "integer" else t.NUMERAL  # no whole number, even of whole numbers
+            type_ = (
+                t.NUMBER if type_.name == "integer" else t.NUMERAL
+            )  # no whole number, even of whole numbers
         return c.Agg(type_, name, comp)
 
     def table_call(self, node: s.Call, table: Callable_) -> _Meaning:
@@ -630,14 +700,21 @@ class Checker:
             self.fit(self.scalar(a), type_, a) for a, (_, type_) in zip(arguments, table.args, strict=True)
         )
         if len(table.outputs) != 1:
-            return self.defect("E0208", f"`{table.name}` has several outputs", node,
-                               "give a table that is called one output")  # fmt: skip
+            return self.defect(
+                "E0208", f"`{table.name}` has several outputs", node, "give a table that is called one output"
+            )
         output, type_ = table.outputs[0]
         return c.TableCall(type_, table.name, args, output)
 
     def known_names(self) -> list[str]:
-        return [*self.names, *self.scope.facts, *self.scope.lists, *self.scope.reference, *self.scope.decisions,
-                *(f"parameters.{p}" for p in self.scope.parameters)]  # fmt: skip
+        return [
+            *self.names,
+            *self.scope.facts,
+            *self.scope.lists,
+            *self.scope.reference,
+            *self.scope.decisions,
+            *(f"parameters.{p}" for p in self.scope.parameters),
+        ]
 
 
 def _dotted(node: s.Node) -> str | None:
@@ -687,9 +764,20 @@ def in_words(type_: t.Type) -> str:
     """A type as messages name it, with its article."""
     if type_ == t.INTEGRAL:
         return "a whole number"
-    words = {"boolean": "true or false", "numeral": "a number", "number": "a number", "money": "money",
-             "rate": "a rate", "integer": "a whole number", "date": "a date", "date-time": "a date-time",
-             "days": "a span of days", "months": "a span of months", "text": "text", "null": "null"}  # fmt: skip
+    words = {
+        "boolean": "true or false",
+        "numeral": "a number",
+        "number": "a number",
+        "money": "money",
+        "rate": "a rate",
+        "integer": "a whole number",
+        "date": "a date",
+        "date-time": "a date-time",
+        "days": "a span of days",
+        "months": "a span of months",
+        "text": "text",
+        "null": "null",
+    }
     return words.get(type_.name) or ("one of a list of values" if type_.name == "one of" else str(type_))
 
 
@@ -721,7 +809,11 @@ def _operand_help(name: str, given: list[t.Type]) -> str | None:
         return "`date(…)` gives the day of a date-time"
     if names & {"text", "one of"} and (name == "date" or names & {"date", "date-time"}):
         return 'a date is written @"2024-01-31"'
-    if "text" in names and names & {"numeral", "integer", "number", "money", "rate", "boolean"} and len(given) == 2:
+    if (
+        "text" in names
+        and names & {"numeral", "integer", "number", "money", "rate", "boolean"}
+        and len(given) == 2
+    ):
         return "numbers, true and false are written without quotes"
     rows = BY_NAME.get(name, ())
     if name in _COMPARING or not 0 < len(rows) <= 3:

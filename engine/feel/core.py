@@ -273,7 +273,19 @@ _PARTS: dict[type, tuple[str, ...]] = {}
 
 def _named_parts(kind: Any) -> tuple[str, ...]:
     """The attributes of a node class that can hold parts."""
-    plain = {"type", "value", "name", "var", "list", "path", "row", "function", "distinct", "truth", "nullable"}
+    plain = {
+        "type",
+        "value",
+        "name",
+        "var",
+        "list",
+        "path",
+        "row",
+        "function",
+        "distinct",
+        "truth",
+        "nullable",
+    }
     keep = {"value"} if kind is Let else set()
     return tuple(f.name for f in dataclasses.fields(kind) if f.name not in plain or f.name in keep)
 

@@ -10,8 +10,23 @@ from sancha.engine.feel.lexer import KEYWORDS, FeelSyntaxError, Token, tokens
 from sancha.engine.feel.operators import FUNCTIONS
 
 #: How tightly each infix operator binds, loosest first.
-BINDING = {"or": 1, "and": 2, "=": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4, "between": 4, "in": 4,
-            "+": 5, "-": 5, "*": 6, "/": 6, "**": 7}  # fmt: skip
+BINDING = {
+    "or": 1,
+    "and": 2,
+    "=": 4,
+    "!=": 4,
+    "<": 4,
+    "<=": 4,
+    ">": 4,
+    ">=": 4,
+    "between": 4,
+    "in": 4,
+    "+": 5,
+    "-": 5,
+    "*": 6,
+    "/": 6,
+    "**": 7,
+}
 COMPARISONS = ("<", "<=", ">", ">=", "=", "!=")
 #: FEEL's minus binds more tightly than its power: -5 ** 2 is 25.
 NEGATION = 8
@@ -102,11 +117,18 @@ class _Parser:
             node, depth = pending.pop()
             if depth > MAX_DEPTH:
                 raise FeelSyntaxError(
-                    "E0104", f"nested or chained more than {MAX_DEPTH} deep", node.span, "name a part as a decision"
+                    "E0104",
+                    f"nested or chained more than {MAX_DEPTH} deep",
+                    node.span,
+                    "name a part as a decision",
                 )
             for child in s.children(node):
                 # A chain of `and` or of `or` is one condition of many parts, however long.
-                flat = isinstance(node, s.Binary) and isinstance(child, s.Binary) and node.op == child.op in ("and", "or")
+                flat = (
+                    isinstance(node, s.Binary)
+                    and isinstance(child, s.Binary)
+                    and node.op == child.op in ("and", "or")
+                )
                 pending.append((child, depth if flat else depth + 1))
 
     # -- expressions --------------------------------------------------------------------------------------
@@ -116,7 +138,10 @@ class _Parser:
         if self.depth > MAX_DEPTH:
             token = self.peek()
             raise FeelSyntaxError(
-                "E0104", f"nested more than {MAX_DEPTH} deep", (token.start, token.end), "name a part as a decision"
+                "E0104",
+                f"nested more than {MAX_DEPTH} deep",
+                (token.start, token.end),
+                "name a part as a decision",
             )
         left = self.prefix()
         while True:
@@ -153,8 +178,12 @@ class _Parser:
             right = self.expression(binding)
             nxt = self.peek()
             if nxt.kind == "operator" and nxt.value in COMPARISONS:
-                raise FeelSyntaxError("E0105", "comparisons do not chain", (nxt.start, nxt.end),
-                                      "write `x >= a and x <= b`, or `x in [a..b]`")  # fmt: skip
+                raise FeelSyntaxError(
+                    "E0105",
+                    "comparisons do not chain",
+                    (nxt.start, nxt.end),
+                    "write `x >= a and x <= b`, or `x in [a..b]`",
+                )
             return s.Binary((start, right.span[1]), op, left, right)
         # FEEL's power associates to the left, as its grammar has it: 2 ** 3 ** 2 is 64.
         right = self.expression(binding)
@@ -294,7 +323,9 @@ class _Parser:
             self.take()
         close = self.expect(")")
         if names and len(names) != len(arguments):
-            raise FeelSyntaxError("E0102", "either all arguments are named or none", (name_span[0], close.end))
+            raise FeelSyntaxError(
+                "E0102", "either all arguments are named or none", (name_span[0], close.end)
+            )
         return s.Call((name_span[0], close.end), function, tuple(arguments), tuple(names), name_span)
 
     # -- unary tests --------------------------------------------------------------------------------------

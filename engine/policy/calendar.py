@@ -26,8 +26,13 @@ class Calendar:
         return Calendar(date(2000, 1, 1), ())
 
     @staticmethod
-    def of(first: date, last: date, weekend: Iterable[str], holidays: Iterable[date],
-           working_weekends: Iterable[date]) -> Calendar:  # fmt: skip
+    def of(
+        first: date,
+        last: date,
+        weekend: Iterable[str],
+        holidays: Iterable[date],
+        working_weekends: Iterable[date],
+    ) -> Calendar:
         free, off, on = {WEEKDAYS.index(d) for d in weekend}, set(holidays), set(working_weekends)
         counts, count = [], 0
         for n in range((last - first).days + 1):

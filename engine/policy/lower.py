@@ -34,7 +34,9 @@ def lower(pack: Pack, *, hindsight: bool = False) -> Plan:
     """The plan of a pack. With `hindsight`, facts known after the day judged are seen too."""
     lowering = _Lowering(pack, hindsight)
     rules = tuple(_unique_rule(lowering.rule(r)) for r in pack.rules.values() if r.kind != "portfolio")
-    portfolio = tuple(_unique_portfolio(lowering.portfolio(r)) for r in pack.rules.values() if r.kind == "portfolio")
+    portfolio = tuple(
+        _unique_portfolio(lowering.portfolio(r)) for r in pack.rules.values() if r.kind == "portfolio"
+    )
     branch, exposure = lowering.fact(pack.branch), lowering.fact(pack.exposure)
     facts: set[str] = {pack.branch, pack.exposure}
     lists: dict[str, set[str]] = {}
@@ -43,7 +45,9 @@ def lower(pack: Pack, *, hindsight: bool = False) -> Plan:
         if isinstance(node, c.Fact):
             facts.add(node.name)
         elif isinstance(node, c.Field | c.ListField):
-            (reference if node.list in pack.vocabulary.reference else lists).setdefault(node.list, set()).add(node.name)
+            (reference if node.list in pack.vocabulary.reference else lists).setdefault(node.list, set()).add(
+                node.name
+            )
         elif isinstance(node, c.ListFact):
             (reference if node.reference else lists).setdefault(node.name, set())
         elif isinstance(node, c.ListMissing):
@@ -70,8 +74,12 @@ def lower_decision(pack: Pack, name: str, *, hindsight: bool = False) -> c.Core:
     outputs = dict(decision.outputs) if decision is not None else {}
     output = output or (next(iter(outputs)) if len(outputs) == 1 else "")
     if decision is None or decision.called or output not in outputs:
-        known = [d.name if len(d.outputs) == 1 else f"{d.name}.{o}" for d in pack.decisions.values() for o, _ in d.outputs
-                 if not d.called]  # fmt: skip
+        known = [
+            d.name if len(d.outputs) == 1 else f"{d.name}.{o}"
+            for d in pack.decisions.values()
+            for o, _ in d.outputs
+            if not d.called
+        ]
         raise SanchaError(f"unknown decision `{name}`", code="E0201", help=did_you_mean(name, known))
     clock = _Clock(AS_OF, None if hindsight else AS_OF, AS_OF)
     core = _Lowering(pack, hindsight).decided(c.Decided(outputs[output], head, output), clock, inline=True)
@@ -249,7 +257,11 @@ class _Lowering:
         decision = self.pack.decisions[node.name]
         output = [name for name, _ in decision.outputs].index(node.output)
         versions = [
-            (v.valid_from, v.valid_until, c.Lookup(node.type, self.table_at(v.table, clock), node.args, output))
+            (
+                v.valid_from,
+                v.valid_until,
+                c.Lookup(node.type, self.table_at(v.table, clock), node.args, output),
+            )
             for v in decision.versions
             if v.table is not None
         ]
@@ -257,6 +269,7 @@ class _Lowering:
 
     def table_at(self, table, clock: _Clock):  # type: ignore[no-untyped-def]
         """The table with the parameters in its cells read by the clock."""
+
         def read(core: c.Core) -> c.Core:
             return self.at(core, clock)
 
@@ -310,7 +323,11 @@ class _Lowering:
         holds: c.Core = c.MISSING
         for v, force in zip(versions, in_force, strict=True):
             assert v.require is not None
-            applies = c.If(t.BOOLEAN, force, self.at(v.applies, clock), applies) if force != c.TRUE else self.at(v.applies, clock)
+            applies = (
+                c.If(t.BOOLEAN, force, self.at(v.applies, clock), applies)
+                if force != c.TRUE
+                else self.at(v.applies, clock)
+            )
             required = self.at(v.require, clock)
             holds = required if len(versions) == 1 else c.If(t.BOOLEAN, force, required, holds)
         lets += [("applies", applies), ("holds", holds)]
@@ -363,14 +380,19 @@ class _Lowering:
         valid: list[tuple[c.Core, c.Core]] = []
         for w in waivers:
             scope = c.Is(t.BOOLEAN, self.at(w.scope, clock, inline=False), True)
-            begun, over = compare(">=", clock.force, _day(w.valid_from)), compare(">", clock.force, _day(w.valid_until))
+            begun, over = (
+                compare(">=", clock.force, _day(w.valid_from)),
+                compare(">", clock.force, _day(w.valid_until)),
+            )
             on_the_day = c.conj(scope, begun, c.negate(over))
             if rule.waivable_by is not None and w.level >= rule.waivable_by:
                 valid.append((on_the_day, _text(f"waiver {w.id}")))
             else:
                 flaws.append((on_the_day, _text(f"waiver {w.id} beyond authority")))
             flaws.append((c.conj(scope, over), _text(f"waiver {w.id} expired {w.valid_until}")))
-            flaws.append((c.conj(scope, c.negate(begun)), _text(f"waiver {w.id} not in force before {w.valid_from}")))
+            flaws.append(
+                (c.conj(scope, c.negate(begun)), _text(f"waiver {w.id} not in force before {w.valid_from}"))
+            )
         if valid:
             covered = c.disj(*(condition for condition, _ in valid))
             code = c.If(t.INTEGER, covered, _code(Outcome.WAIVED), _code(Outcome.BREACH))
@@ -422,14 +444,21 @@ class _Lowering:
         index: c.Core = c.Const(t.INTEGER, None)
         judged: c.Core = AS_OF
         for i in count:
-            index = c.If(t.INTEGER, c.Is(t.BOOLEAN, c.Var(t.BOOLEAN, f"any{i}"), False), index, c.Const(t.INTEGER, i))
+            index = c.If(
+                t.INTEGER, c.Is(t.BOOLEAN, c.Var(t.BOOLEAN, f"any{i}"), False), index, c.Const(t.INTEGER, i)
+            )
             judged = first_known(dates[i][1], judged)
         for i in count:
             is_late = c.Is(t.BOOLEAN, c.Var(t.BOOLEAN, f"late{i}"), True)
             index = c.If(t.INTEGER, is_late, c.Const(t.INTEGER, i), index)
             judged = c.If(t.DATE, is_late, first_known(dates[i][0], judged), judged)
         bound = dict(lets)
-        pairs = [p for i in count for name in ("late", "any", "open") for p in blame(c.Var(t.BOOLEAN, f"{name}{i}"), bound)]
+        pairs = [
+            p
+            for i in count
+            for name in ("late", "any", "open")
+            for p in blame(c.Var(t.BOOLEAN, f"{name}{i}"), bound)
+        ]
         return RulePlan(
             rule.id,
             rule.kind,
@@ -472,19 +501,29 @@ class _Lowering:
         }
         conditions = {name: c.Let(t.BOOLEAN, "due", last_day, body) for name, body in conditions.items()}
         if tr.comp is None:
-            late_due = c.If(t.DATE, c.Is(t.BOOLEAN, conditions["late"], True), last_day, c.Const(t.DATE, None))
-            return _TriggerParts(conditions["late"], conditions["open"], conditions["any"], late_due, last_day)
+            late_due = c.If(
+                t.DATE, c.Is(t.BOOLEAN, conditions["late"], True), last_day, c.Const(t.DATE, None)
+            )
+            return _TriggerParts(
+                conditions["late"], conditions["open"], conditions["any"], late_due, last_day
+            )
         comp = self.seen_comp(tr.comp, by_book)
         if comp.where is not None:
             comp = c.Comp(comp.source, comp.var, self.at(comp.where, by_book, inline=True), comp.item)
         found = {name: c.Some(t.BOOLEAN, comp, body) for name, body in conditions.items()}
 
         def earliest(condition: c.Core) -> c.Core:
-            where = c.Is(t.BOOLEAN, c.conj(comp.where, condition, c.negate(c.Is(t.BOOLEAN, last_day, None))), True)
+            where = c.Is(
+                t.BOOLEAN, c.conj(comp.where, condition, c.negate(c.Is(t.BOOLEAN, last_day, None))), True
+            )
             return c.Agg(t.DATE, "min", c.Comp(comp.source, comp.var, where, last_day))
 
         return _TriggerParts(
-            found["late"], found["open"], found["any"], earliest(conditions["late"]), earliest(conditions["any"])
+            found["late"],
+            found["open"],
+            found["any"],
+            earliest(conditions["late"]),
+            earliest(conditions["any"]),
         )
 
     # -- portfolio ----------------------------------------------------------------------------------------
@@ -526,7 +565,9 @@ class _Lowering:
                         scalars[f"parameters.{node.name}"] = self.at(node, clock)
                     case c.Field() | c.ListField() if node.list in self.pack.vocabulary.lists:
                         type_ = self.pack.vocabulary.lists[node.list].fields[node.name].type
-                        fields.setdefault(node.list, {})[node.name] = c.Field(type_, "each", node.name, node.list)
+                        fields.setdefault(node.list, {})[node.name] = c.Field(
+                            type_, "each", node.name, node.list
+                        )
                     case c.ListFact() if not node.reference:
                         # When an item became known is shown too: it says why the rule saw it.
                         spec = self.pack.vocabulary.lists[node.name]
@@ -547,7 +588,9 @@ class _Lowering:
         out: list[Evidence] = [ScalarEvidence(name, scalars[name]) for name in sorted(scalars)]
         for name in sorted(fields):
             comp = self.seen_comp(c.Comp(c.ListFact(name), "each", None, None), clock)
-            out.append(ListEvidence(name, "each", comp.where, tuple(fields[name][f] for f in sorted(fields[name]))))
+            out.append(
+                ListEvidence(name, "each", comp.where, tuple(fields[name][f] for f in sorted(fields[name])))
+            )
         return tuple(out)
 
 
@@ -619,5 +662,3 @@ def _code(outcome: Outcome) -> c.Const:
 
 def _text(text: str) -> c.Const:
     return c.Const(t.TEXT, text)
-
-

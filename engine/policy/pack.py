@@ -15,10 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+
 from sancha.engine.diagnostics import Diagnostic, PackError, Place, SanchaError, did_you_mean
 from sancha.engine.feel import core as c
 from sancha.engine.feel import types as t
-from sancha.engine.feel.check import Callable_, Defect, Scope, check, check_cell, check_list, check_value, in_words
+from sancha.engine.feel.check import (
+    Callable_,
+    Defect,
+    Scope,
+    check,
+    check_cell,
+    check_list,
+    check_value,
+    in_words,
+)
 from sancha.engine.feel.lexer import line_comments
 from sancha.engine.feel.temporal import parse_date, parse_date_time, parse_days
 from sancha.engine.policy import models
@@ -172,8 +182,23 @@ class Pack:
 #: What the reader puts for a key in error, to go on and find the other errors of the part.
 _STAND_IN = "\0"
 #: The keys that hold expressions.
-_EXPRESSIONS = frozenset(("applies when", "require", "judged on", "for each", "from", "within", "expect", "where",
-                          "group by", "measure", "value", "expression", "scope"))  # fmt: skip
+_EXPRESSIONS = frozenset(
+    (
+        "applies when",
+        "require",
+        "judged on",
+        "for each",
+        "from",
+        "within",
+        "expect",
+        "where",
+        "group by",
+        "measure",
+        "value",
+        "expression",
+        "scope",
+    )
+)
 #: Folders of a pack that hold no rules.
 _NOT_RULES = ("parameters", "clauses", "files", "features")
 _FRAME = ("pack.yaml", "vocabulary.yaml", "calendar.yaml", "sources.yaml", "causes.yaml", "waivers.yaml")
@@ -214,9 +239,10 @@ class _Loader:
     def load(self) -> Pack:
         if not (self.path / "pack.yaml").is_file():
             raise SanchaError(
-                f"`{self.path}` is not a policy pack: it has no pack.yaml", code="E0301",
+                f"`{self.path}` is not a policy pack: it has no pack.yaml",
+                code="E0301",
                 help="`sancha init FOLDER` makes a pack to start from",
-            )  # fmt: skip
+            )
         file = self.model(models.PackFile, "pack.yaml")
         self.languages = file[0].languages if file else []
         self.stray_files()
@@ -239,10 +265,30 @@ class _Loader:
             raise PackError(self.defects)
         head, dims = file[0], file[0].dimensions
         return Pack(
-            self.path, head.pack, head.version, head.title, head.notice, tuple(head.languages), head.currency,
-            head.time_zone, dims.branch, dims.exposure, dims.product, head.review_by, pack_digest(self.path),
-            vocabulary, calendar, parameters, decisions, rules, waivers, clauses, sources, causes, self.scope,
-        )  # fmt: skip
+            self.path,
+            head.pack,
+            head.version,
+            head.title,
+            head.notice,
+            tuple(head.languages),
+            head.currency,
+            head.time_zone,
+            dims.branch,
+            dims.exposure,
+            dims.product,
+            head.review_by,
+            pack_digest(self.path),
+            vocabulary,
+            calendar,
+            parameters,
+            decisions,
+            rules,
+            waivers,
+            clauses,
+            sources,
+            causes,
+            self.scope,
+        )
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -272,8 +318,14 @@ class _Loader:
         """Files that look like parts of the pack, and that nobody would read."""
         for file in sorted(self.path.rglob("*.yml")):
             if not _hidden(file.relative_to(self.path)):
-                self.defects.append(Diagnostic("E0301", "files that end in `.yml` are not read", Place(str(file), 1, 1),
-                                               f"rename it to `{file.stem}.yaml`"))  # fmt: skip
+                self.defects.append(
+                    Diagnostic(
+                        "E0301",
+                        "files that end in `.yml` are not read",
+                        Place(str(file), 1, 1),
+                        f"rename it to `{file.stem}.yaml`",
+                    )
+                )
 
     def model(self, model: Any, relative: str) -> Any:
         """The one document of a file as a model, with the document: or None, its defects noted."""
@@ -283,7 +335,9 @@ class _Loader:
         documents = self.documents(relative)
         if not documents:
             if relative not in self.unread:
-                self.defects.append(Diagnostic("E0301", "the file is empty", Place(str(self.path / relative), 1, 1)))
+                self.defects.append(
+                    Diagnostic("E0301", "the file is empty", Place(str(self.path / relative), 1, 1))
+                )
             return None
         self.single(documents)
         parsed, defects = parse_model(model, documents[0])
@@ -292,8 +346,14 @@ class _Loader:
 
     def single(self, documents: list[Document]) -> None:
         for document in documents[1:]:
-            self.defects.append(Diagnostic("E0301", "a second document, after `---`, is not read here",
-                                           document.place(), "join it with the first"))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0301",
+                    "a second document, after `---`, is not read here",
+                    document.place(),
+                    "join it with the first",
+                )
+            )
 
     def vocabulary(self) -> Vocabulary | None:
         file = self.path / "vocabulary.yaml"
@@ -307,7 +367,7 @@ class _Loader:
         self.single(documents)
         vocabulary, defects = vocabulary_of(documents[0])
         self.defects.extend(defects)
-        for path, node in documents[0].nodes.items():
+        for path in documents[0].nodes:
             if path and path[-1] == "label" and isinstance(labels := _value_at(documents[0], path), dict):
                 self.each_language(labels, documents[0], path)
         return vocabulary
@@ -320,8 +380,13 @@ class _Loader:
             return Calendar.empty()
         spec, document = file
         if spec.until < spec.from_ or (spec.until - spec.from_).days > 36525:
-            self.defects.append(Diagnostic("E0305", "the calendar ends before it begins, or spans over 100 years",
-                                           document.place(("until",))))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0305",
+                    "the calendar ends before it begins, or spans over 100 years",
+                    document.place(("until",)),
+                )
+            )
             return Calendar.empty()
         return Calendar.of(spec.from_, spec.until, spec.weekend, spec.holidays, spec.working_weekends)
 
@@ -339,7 +404,9 @@ class _Loader:
                     out[key] = value
                     self.each_language(value, document, (key,))
                 else:
-                    self.defects.append(Diagnostic("E0305", "expected a text in each language", document.place((key,))))
+                    self.defects.append(
+                        Diagnostic("E0305", "expected a text in each language", document.place((key,)))
+                    )
         return out
 
     def each_language(self, texts: Mapping[str, str] | None, document: Document, path: Key) -> None:
@@ -348,11 +415,19 @@ class _Loader:
         spoken = f"the pack's languages are {', '.join(self.languages)}"
         for language in self.languages:
             if language not in texts:
-                self.defects.append(Diagnostic("E0307", f"the text in `{language}` is lacking", document.place(path), spoken))
+                self.defects.append(
+                    Diagnostic("E0307", f"the text in `{language}` is lacking", document.place(path), spoken)
+                )
         for language in texts:
             if language not in self.languages:
-                self.defects.append(Diagnostic("E0307", f"`{language}` is not a language of the pack",
-                                               document.key_place((*path, language)), spoken))  # fmt: skip
+                self.defects.append(
+                    Diagnostic(
+                        "E0307",
+                        f"`{language}` is not a language of the pack",
+                        document.key_place((*path, language)),
+                        spoken,
+                    )
+                )
 
     def clauses(self) -> dict[str, Clause]:
         out: dict[str, Clause] = {}
@@ -388,8 +463,11 @@ class _Loader:
             for name, part in spec.parameters.items():
                 path: Key = ("parameters", name)
                 if name in out:
-                    self.defects.append(Diagnostic("E0402", f"the parameter `{name}` is given twice",
-                                                   document.key_place(path)))  # fmt: skip
+                    self.defects.append(
+                        Diagnostic(
+                            "E0402", f"the parameter `{name}` is given twice", document.key_place(path)
+                        )
+                    )
                 self.each_language(part.label, document, (*path, "label"))
                 type_ = t.parse_type(part.type)
                 if type_ is None or type_.name == "list":
@@ -402,8 +480,14 @@ class _Loader:
                     value = self.value(step.value, type_, document, (*where, "value"))
                     self.source(step.source, sources, document, (*where, "source"))
                     if i and step.from_ <= part.values[i - 1].from_:
-                        self.defects.append(Diagnostic("E0403", "the values of a parameter do not stand in the order of their dates",
-                                                       document.place((*where, "from")), "put the earliest first"))  # fmt: skip
+                        self.defects.append(
+                            Diagnostic(
+                                "E0403",
+                                "the values of a parameter do not stand in the order of their dates",
+                                document.place((*where, "from")),
+                                "put the earliest first",
+                            )
+                        )
                     if value is not None:
                         steps.append((step.from_, value, step.source.model_dump()))
                 out[name] = Parameter(name, part.label, type_, tuple(steps))
@@ -413,17 +497,30 @@ class _Loader:
         """A constant of the pack, as its type reads it."""
         value = constant(text, type_)
         if value is None:
-            self.defects.append(Diagnostic("E0305", f"`{text}` is no value of type {type_}", document.place(path),
-                                           _value_help(text, type_)))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0305",
+                    f"`{text}` is no value of type {type_}",
+                    document.place(path),
+                    _value_help(text, type_),
+                )
+            )
         return value
 
-    def source(self, ref: models.SourceRef | None, sources: Mapping[str, Any], document: Document, path: Key) -> None:
+    def source(
+        self, ref: models.SourceRef | None, sources: Mapping[str, Any], document: Document, path: Key
+    ) -> None:
         if ref is None or ref.document == _STAND_IN or "sources.yaml" in self.unread:
             return
         if ref.document not in sources:
-            self.defects.append(Diagnostic("E0404", f"unknown source `{ref.document}`",
-                                           document.place((*path, "document")),
-                                           did_you_mean(ref.document, sources) or "sources stand in sources.yaml"))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0404",
+                    f"unknown source `{ref.document}`",
+                    document.place((*path, "document")),
+                    did_you_mean(ref.document, sources) or "sources stand in sources.yaml",
+                )
+            )
 
     def parts(self) -> list[tuple[str, Any, Document]]:
         """All rules, decisions and tables: (kind, model, document)."""
@@ -433,11 +530,23 @@ class _Loader:
             if relative.parts[0] in _NOT_RULES or str(relative) in _FRAME or _hidden(relative):
                 continue
             for document in self.documents(relative.as_posix()):
-                kinds: dict[str, Any] = {"rule": models.RuleFile, "decision": models.DecisionFile, "table": models.TableFile}
-                kind = next((k for k in kinds if isinstance(document.value, dict) and k in document.value), None)
+                kinds: dict[str, Any] = {
+                    "rule": models.RuleFile,
+                    "decision": models.DecisionFile,
+                    "table": models.TableFile,
+                }
+                kind = next(
+                    (k for k in kinds if isinstance(document.value, dict) and k in document.value), None
+                )
                 if kind is None:
-                    self.defects.append(Diagnostic("E0401", "neither a rule nor a decision nor a table",
-                                                   document.place(), "begin with `rule:`, `decision:` or `table:`"))  # fmt: skip
+                    self.defects.append(
+                        Diagnostic(
+                            "E0401",
+                            "neither a rule nor a decision nor a table",
+                            document.place(),
+                            "begin with `rule:`, `decision:` or `table:`",
+                        )
+                    )
                     continue
                 parsed, defects = parse_model(kinds[kind], document)
                 self.defects.extend(defects)
@@ -456,17 +565,32 @@ class _Loader:
         """A part with stand-ins for its keys in error, so that its other errors are found too; None if that is vain."""
         texts = dict.fromkeys(self.languages or ["en"], "…")
         stand_ins: dict[str, Any] = {
-            "title": texts, "clause": _STAND_IN, "source": {"document": _STAND_IN, "evidence": "B"},
-        }  # fmt: skip
+            "title": texts,
+            "clause": _STAND_IN,
+            "source": {"document": _STAND_IN, "evidence": "B"},
+        }
         if kind == "rule":
             stand_ins |= {
-                "stage": "pre-loan", "impact": "control", "finding": texts, "recommend": texts,
-                "in force": {"from": "1900-01-01"}, "judged on": "as_of", "require": "true", "expect": "true",
-                "from": "as_of", "within": '@"P1D"', "group by": '""', "measure": "0",
-            }  # fmt: skip
+                "stage": "pre-loan",
+                "impact": "control",
+                "finding": texts,
+                "recommend": texts,
+                "in force": {"from": "1900-01-01"},
+                "judged on": "as_of",
+                "require": "true",
+                "expect": "true",
+                "from": "as_of",
+                "within": '@"P1D"',
+                "group by": '""',
+                "measure": "0",
+            }
         faulty = faulty_keys(model, document.value)
         known = {f.alias or n for n, f in model.model_fields.items()}
-        optional = {"applies when", "hard law", "signal", "cause", "waivable by", "where"} if kind == "rule" else set()
+        optional = (
+            {"applies when", "hard law", "signal", "cause", "waivable by", "where"}
+            if kind == "rule"
+            else set()
+        )
         if not faulty & known <= stand_ins.keys() | optional:
             return None
         sound = {k: v for k, v in document.value.items() if k not in faulty}
@@ -475,13 +599,27 @@ class _Loader:
 
     def comments(self, document: Document) -> None:
         """Line comments that swallow what follows, because YAML joins the lines of a text."""
-        for path, node in document.nodes.items():
-            if path and path[-1] in _EXPRESSIONS and isinstance(value := _value_at(document, path), str) and "//" in value:
+        for path in document.nodes:
+            if (
+                path
+                and path[-1] in _EXPRESSIONS
+                and isinstance(value := _value_at(document, path), str)
+                and "//" in value
+            ):
                 for start, end in line_comments(value):
-                    first, last = document.place(path, (start, start + 2)), document.place(path, (end - 1, end))
+                    first, last = (
+                        document.place(path, (start, start + 2)),
+                        document.place(path, (end - 1, end)),
+                    )
                     if first.line != last.line:
-                        self.defects.append(Diagnostic("E0106", "the lines after this comment belong to it", first,
-                                                       "write it as `/* … */`, or begin the text with `|`"))  # fmt: skip
+                        self.defects.append(
+                            Diagnostic(
+                                "E0106",
+                                "the lines after this comment belong to it",
+                                first,
+                                "write it as `/* … */`, or begin the text with `|`",
+                            )
+                        )
 
     # -- expressions --------------------------------------------------------------------------------------
 
@@ -490,7 +628,9 @@ class _Loader:
             span = (d.span[0] + offset, d.span[1] + offset)
             self.defects.append(Diagnostic(d.code, d.message, document.place(path, span), d.help))
 
-    def expression(self, text: str, document: Document, path: Key, scope: Scope, expect: t.Type) -> c.Core | None:
+    def expression(
+        self, text: str, document: Document, path: Key, scope: Scope, expect: t.Type
+    ) -> c.Core | None:
         core, defects = check(text, scope, expect)
         self.note(defects, document, path)
         return core
@@ -500,15 +640,25 @@ class _Loader:
 
     # -- decisions and tables -----------------------------------------------------------------------------
 
-    def decisions(self, parts: list[tuple[str, Any, Document]], vocabulary: Vocabulary,
-                  parameters: Mapping[str, Parameter], clauses: Mapping[str, Clause],
-                  sources: Mapping[str, Any]) -> dict[str, Decision]:  # fmt: skip
+    def decisions(
+        self,
+        parts: list[tuple[str, Any, Document]],
+        vocabulary: Vocabulary,
+        parameters: Mapping[str, Parameter],
+        clauses: Mapping[str, Clause],
+        sources: Mapping[str, Any],
+    ) -> dict[str, Decision]:
         signatures: dict[str, Callable_] = {}
         for kind, spec, document in parts:
             if kind == "rule":
                 continue
             name = spec.decision if kind == "decision" else spec.table
-            taken = name in signatures or name in vocabulary.groups or name in vocabulary.lists or name in vocabulary.reference
+            taken = (
+                name in signatures
+                or name in vocabulary.groups
+                or name in vocabulary.lists
+                or name in vocabulary.reference
+            )
             if taken or name in RESERVED:
                 message = f"the name `{name}` is {'used twice' if taken else 'reserved'}"
                 self.defects.append(Diagnostic("E0402", message, document.place((kind,))))
@@ -536,8 +686,16 @@ class _Loader:
             make = self.literal_versions if kind == "decision" else self.table_versions
             versions = tuple(make(spec, document, signatures[name]))
             called = kind == "table" and bool(signatures[name].args)
-            out[name] = Decision(name, spec.title, signatures[name].outputs, versions, called, spec.clause,
-                                 spec.source.model_dump(), document.place((kind,)))  # fmt: skip
+            out[name] = Decision(
+                name,
+                spec.title,
+                signatures[name].outputs,
+                versions,
+                called,
+                spec.clause,
+                spec.source.model_dump(),
+                document.place((kind,)),
+            )
         self.no_circles(out)
         return out
 
@@ -548,22 +706,37 @@ class _Loader:
         for i, part in enumerate(spec.inputs):
             if part.expression is None:
                 if part.type is None:
-                    self.defects.append(Diagnostic("E0405", f"the input `{part.name}` has neither type nor expression",
-                                                   document.place(("inputs", i))))  # fmt: skip
+                    self.defects.append(
+                        Diagnostic(
+                            "E0405",
+                            f"the input `{part.name}` has neither type nor expression",
+                            document.place(("inputs", i)),
+                        )
+                    )
                     continue
                 args.append((part.name, self.type(part.type, document, ("inputs", i, "type"))))
         if args and any(part.expression is not None for part in spec.inputs):
-            self.defects.append(Diagnostic("E0405", "some inputs are arguments and some are read from the file",
-                                           document.place(("inputs",)), "make all of them the one or the other"))  # fmt: skip
-        outputs = tuple((o.name, self.type(o.type, document, ("outputs", i, "type")))
-                        for i, o in enumerate(spec.outputs))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0405",
+                    "some inputs are arguments and some are read from the file",
+                    document.place(("inputs",)),
+                    "make all of them the one or the other",
+                )
+            )
+        outputs = tuple(
+            (o.name, self.type(o.type, document, ("outputs", i, "type"))) for i, o in enumerate(spec.outputs)
+        )
         return Callable_(spec.table, tuple(args), outputs)
 
     def type(self, text: str, document: Document, path: Key) -> t.Type:
         type_ = t.parse_type(text)
         if type_ is None or type_.name == "list":
-            self.defects.append(Diagnostic("E0306", f"unknown type `{text}`", document.place(path),
-                                           did_you_mean(text, t.SCALARS)))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0306", f"unknown type `{text}`", document.place(path), did_you_mean(text, t.SCALARS)
+                )
+            )
             return t.ERROR
         return type_
 
@@ -576,28 +749,59 @@ class _Loader:
         """The versions of a part as (model, interval, path): its own, or those it lists. No two of them overlap."""
         if spec.versions:
             if spec.in_force is not None:
-                self.defects.append(Diagnostic("E0406", "`in force` stands beside `versions`", document.key_place(("in force",)),
-                                               "each version has its own `in force`"))  # fmt: skip
-            found: list[tuple[Any, models.Interval, Key]] = [(v, v.in_force, ("versions", i)) for i, v in enumerate(spec.versions)]
+                self.defects.append(
+                    Diagnostic(
+                        "E0406",
+                        "`in force` stands beside `versions`",
+                        document.key_place(("in force",)),
+                        "each version has its own `in force`",
+                    )
+                )
+            found: list[tuple[Any, models.Interval, Key]] = [
+                (v, v.in_force, ("versions", i)) for i, v in enumerate(spec.versions)
+            ]
         elif spec.in_force is None and needs == "require":
-            self.defects.append(Diagnostic("E0304", "the key `in force` is lacking", document.place(),
-                                           "write `in force: {from: 2024-01-01}`"))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0304",
+                    "the key `in force` is lacking",
+                    document.place(),
+                    "write `in force: {from: 2024-01-01}`",
+                )
+            )
             return []
         else:
             found = [(spec, spec.in_force or ALWAYS, ())]
         for _, interval, path in found:
             if interval.until is not None and interval.until < interval.from_:
-                self.defects.append(Diagnostic("E0406", "the version ends before it begins",
-                                               document.place((*path, "in force", "until"))))  # fmt: skip
+                self.defects.append(
+                    Diagnostic(
+                        "E0406",
+                        "the version ends before it begins",
+                        document.place((*path, "in force", "until")),
+                    )
+                )
         ordered = sorted(found, key=lambda v: v[1].from_)
         for (_, a, _), (_, b, path) in itertools.pairwise(ordered):
             if a.until is None or a.until >= b.from_:
-                help = f"end the earlier one with `until: {b.from_ - timedelta(days=1)}`" if a.from_ < b.from_ else None
-                self.defects.append(Diagnostic("E0406", f"two versions are in force on {b.from_}",
-                                               document.place((*path, "in force", "from")), help))  # fmt: skip
+                help = (
+                    f"end the earlier one with `until: {b.from_ - timedelta(days=1)}`"
+                    if a.from_ < b.from_
+                    else None
+                )
+                self.defects.append(
+                    Diagnostic(
+                        "E0406",
+                        f"two versions are in force on {b.from_}",
+                        document.place((*path, "in force", "from")),
+                        help,
+                    )
+                )
         return found
 
-    def literal_versions(self, spec: Any, document: Document, signature: Callable_) -> Iterator[DecisionVersion]:
+    def literal_versions(
+        self, spec: Any, document: Document, signature: Callable_
+    ) -> Iterator[DecisionVersion]:
         scope = self.scope_with(judged_on=JUDGED_ON)
         type_ = signature.outputs[0][1]
         for version, interval, path in self.intervals(spec, document, "value"):
@@ -609,7 +813,9 @@ class _Loader:
             if core is not None:
                 yield DecisionVersion(interval.from_, interval.until, value=core)
 
-    def table_versions(self, spec: models.TableFile, document: Document, signature: Callable_) -> Iterator[DecisionVersion]:
+    def table_versions(
+        self, spec: models.TableFile, document: Document, signature: Callable_
+    ) -> Iterator[DecisionVersion]:
         inputs: list[c.Core] = []
         names: list[tuple[str, t.Type]] = []
         for i, part in enumerate(spec.inputs):
@@ -619,7 +825,11 @@ class _Loader:
                 self.note(defects, document, ("inputs", i, "expression"))
                 inputs.append(core or c.MISSING)
                 type_ = core.type if core else t.ERROR
-                if part.type is not None and core is not None and (declared := t.parse_type(part.type)) is not None:
+                if (
+                    part.type is not None
+                    and core is not None
+                    and (declared := t.parse_type(part.type)) is not None
+                ):
                     type_ = declared
             else:
                 type_ = dict(signature.args).get(part.name, t.ERROR)
@@ -629,42 +839,76 @@ class _Loader:
                 self.defects.append(Diagnostic("E0304", "the key `rows` is lacking", document.place(path)))
                 continue
             cells = self.cells(version.rows, spec, document, (*path, "rows"))
-            rows = tuple(self.row(n, line, place, names, signature) for n, (line, place) in enumerate(cells, 1))
+            rows = tuple(
+                self.row(n, line, place, names, signature) for n, (line, place) in enumerate(cells, 1)
+            )
             default = None
             if version.default is not None:
-                default = self.outputs(version.default, signature, lambda i, p=path: document.place((*p, "default", i)))
-            table = Table(spec.table, spec.hit_policy, tuple(names), signature.outputs,
-                          tuple(r for r in rows if r is not None), default)  # fmt: skip
+                default = self.outputs(
+                    version.default, signature, lambda i, p=path: document.place((*p, "default", i))
+                )
+            table = Table(
+                spec.table,
+                spec.hit_policy,
+                tuple(names),
+                signature.outputs,
+                tuple(r for r in rows if r is not None),
+                default,
+            )
             if spec.hit_policy == "unique" and len(table.rows) == len(cells):
                 for a, b in overlaps(table):
                     where = cells[b.number - 1][1](0)
                     if where.file != document.file:
                         where = dataclasses.replace(where, column=1, length=len(where.text))
-                    self.defects.append(Diagnostic("E0407", f"rows {a.number} and {b.number} of `{spec.table}` both match some files",
-                                                   where, "separate them, or make the hit policy `first`"))  # fmt: skip
+                    self.defects.append(
+                        Diagnostic(
+                            "E0407",
+                            f"rows {a.number} and {b.number} of `{spec.table}` both match some files",
+                            where,
+                            "separate them, or make the hit policy `first`",
+                        )
+                    )
             if spec.hit_policy.startswith("collect") and spec.hit_policy != "collect count":
                 for name, type_ in signature.outputs:
                     if not t.is_numeric(type_) and type_.name not in ("date", "days", "error"):
-                        self.defects.append(Diagnostic("E0407", f"`{spec.hit_policy}` needs numbers, `{name}` is {type_}",
-                                                       document.place(("hit policy",))))  # fmt: skip
+                        self.defects.append(
+                            Diagnostic(
+                                "E0407",
+                                f"`{spec.hit_policy}` needs numbers, `{name}` is {type_}",
+                                document.place(("hit policy",)),
+                            )
+                        )
             yield DecisionVersion(interval.from_, interval.until, table=table, inputs=tuple(inputs))
 
-    def cells(self, rows: str | list[list[str]], spec: models.TableFile, document: Document, path: Key) -> list[Any]:
+    def cells(
+        self, rows: str | list[list[str]], spec: models.TableFile, document: Document, path: Key
+    ) -> list[Any]:
         """The rows of a table as (cells, place of cell number i), the columns in the order of inputs and outputs."""
         names = [p.name for p in spec.inputs] + [p.name for p in spec.outputs]
         if isinstance(rows, list):
             out = []
             for n, row in enumerate(rows):
                 if len(row) != len(names):
-                    self.defects.append(Diagnostic("E0408", f"the row has {len(row)} cells, the table {len(names)} columns",
-                                                   document.place((*path, n))))  # fmt: skip
+                    self.defects.append(
+                        Diagnostic(
+                            "E0408",
+                            f"the row has {len(row)} cells, the table {len(names)} columns",
+                            document.place((*path, n)),
+                        )
+                    )
                     continue
                 out.append((row, lambda i, n=n: document.place((*path, n, i))))
             return out
         file = Path(document.file).parent / rows
         if not file.is_file():
-            self.defects.append(Diagnostic("E0301", f"there is no file `{rows}`", document.place(path),
-                                           f"it is looked for beside `{Path(document.file).name}`"))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0301",
+                    f"there is no file `{rows}`",
+                    document.place(path),
+                    f"it is looked for beside `{Path(document.file).name}`",
+                )
+            )
             return []
         return self.csv_cells(file, names)
 
@@ -685,11 +929,15 @@ class _Loader:
                     records.append((last + 1, row))
                 last = reader.line_num
         except csv.Error as error:
-            self.defects.append(Diagnostic("E0408", f"not CSV: {error}", Place(shown, last + 1, 1, 1, lines[last])))
+            self.defects.append(
+                Diagnostic("E0408", f"not CSV: {error}", Place(shown, last + 1, 1, 1, lines[last]))
+            )
             return []
         if len(records) < 2:
             message = "the table has no rows" if records else "the file is empty"
-            self.defects.append(Diagnostic("E0408", message, Place(shown, 1, 1, max(1, len(lines[0])), lines[0])))
+            self.defects.append(
+                Diagnostic("E0408", message, Place(shown, 1, 1, max(1, len(lines[0])), lines[0]))
+            )
             return []
 
         def place(line: int, column: int) -> Place:
@@ -706,7 +954,11 @@ class _Loader:
             if len(row) != len(header):
                 whole = Place(shown, line, 1, max(1, len(lines[line - 1])), lines[line - 1])
                 help = "put a cell that holds a comma in double quotes" if len(row) > len(header) else None
-                self.defects.append(Diagnostic("E0408", f"the row has {len(row)} cells, the header {len(header)}", whole, help))
+                self.defects.append(
+                    Diagnostic(
+                        "E0408", f"the row has {len(row)} cells, the header {len(header)}", whole, help
+                    )
+                )
                 continue
             out.append(([row[i].strip() for i in order], lambda i, line=line: place(line, order[i])))
         return out
@@ -717,7 +969,9 @@ class _Loader:
         known = [*names, "note"]
         if len(header) == 1 and (mark := next((m for m in (";", "\t", "，") if m in header[0]), None)):
             shown = "tabs" if mark == "\t" else f"`{mark}`"
-            self.defects.append(Diagnostic("E0408", f"the cells are separated by {shown}", place(0), "save it with commas"))
+            self.defects.append(
+                Diagnostic("E0408", f"the cells are separated by {shown}", place(0), "save it with commas")
+            )
             return False
         slips = ""
         for i, name in enumerate(header):
@@ -730,12 +984,19 @@ class _Loader:
                 self.defects.append(Diagnostic("E0408", f"the column `{name}` is given twice", place(i)))
         for name in names:
             if name not in header and f"`{name}`" not in slips:
-                self.defects.append(Diagnostic("E0408", f"the column `{name}` is lacking", place(len(header)),
-                                               f"the columns are {', '.join(names)}, and `note` if wanted"))  # fmt: skip
+                self.defects.append(
+                    Diagnostic(
+                        "E0408",
+                        f"the column `{name}` is lacking",
+                        place(len(header)),
+                        f"the columns are {', '.join(names)}, and `note` if wanted",
+                    )
+                )
         return len(self.defects) == before
 
-    def row(self, number: int, cells: list[str], place: Any, names: list[tuple[str, t.Type]],
-            signature: Callable_) -> Row | None:  # fmt: skip
+    def row(
+        self, number: int, cells: list[str], place: Any, names: list[tuple[str, t.Type]], signature: Callable_
+    ) -> Row | None:
         tests: list[c.Core | None] = []
         for i, (_, type_) in enumerate(names):
             core, defects = check_cell(cells[i], c.Var(type_, input_name(i)), self.cell_scope())
@@ -752,12 +1013,18 @@ class _Loader:
 
     def outputs(self, cells: list[str], signature: Callable_, place: Any) -> tuple[c.Core, ...] | None:
         if len(cells) != len(signature.outputs):
-            self.defects.append(Diagnostic("E0408", f"expected {len(signature.outputs)} outputs, found {len(cells)}", place(0)))
+            self.defects.append(
+                Diagnostic(
+                    "E0408", f"expected {len(signature.outputs)} outputs, found {len(cells)}", place(0)
+                )
+            )
             return None
         out: list[c.Core | None] = []
         for i, (_, type_) in enumerate(signature.outputs):
             core, defects = check_value(cells[i], type_, self.cell_scope())
-            self.defects.extend(Diagnostic(d.code, d.message, _part(place(i), cells[i], d.span), d.help) for d in defects)
+            self.defects.extend(
+                Diagnostic(d.code, d.message, _part(place(i), cells[i], d.span), d.help) for d in defects
+            )
             out.append(core)
         sound = tuple(core for core in out if core is not None)
         return sound if len(sound) == len(out) else None
@@ -770,7 +1037,11 @@ class _Loader:
             for used in sorted(uses(decisions[name])):
                 if state.get(used) == 1:
                     circle = " -> ".join([*trail[trail.index(used) :], used]) if used in trail else used
-                    self.defects.append(Diagnostic("E0409", f"decisions that need each other: {circle}", decisions[name].place))
+                    self.defects.append(
+                        Diagnostic(
+                            "E0409", f"decisions that need each other: {circle}", decisions[name].place
+                        )
+                    )
                 elif used in decisions and used not in state:
                     visit(used, [*trail, used])
             state[name] = 2
@@ -781,8 +1052,14 @@ class _Loader:
 
     # -- rules --------------------------------------------------------------------------------------------
 
-    def rules(self, parts: list[tuple[str, Any, Document]], decisions: Mapping[str, Decision],
-              clauses: Mapping[str, Clause], sources: Mapping[str, Any], causes: Mapping[str, Any]) -> dict[str, Rule]:  # fmt: skip
+    def rules(
+        self,
+        parts: list[tuple[str, Any, Document]],
+        decisions: Mapping[str, Decision],
+        clauses: Mapping[str, Clause],
+        sources: Mapping[str, Any],
+        causes: Mapping[str, Any],
+    ) -> dict[str, Rule]:
         out: dict[str, Rule] = {}
         for kind, spec, document in parts:
             if kind != "rule":
@@ -790,8 +1067,14 @@ class _Loader:
             place = document.place(("rule",))
             if spec.rule in self.places:
                 first = self.places[spec.rule]
-                self.defects.append(Diagnostic("E0402", f"the rule `{spec.rule}` is given twice", place,
-                                               f"it stands at {first} too; a later version is an entry of `versions`"))  # fmt: skip
+                self.defects.append(
+                    Diagnostic(
+                        "E0402",
+                        f"the rule `{spec.rule}` is given twice",
+                        place,
+                        f"it stands at {first} too; a later version is an entry of `versions`",
+                    )
+                )
                 continue
             self.places[spec.rule] = place
             self.clause(spec.clause, clauses, document, ("clause",))
@@ -802,8 +1085,14 @@ class _Loader:
                 for language, text in getattr(spec, texts).items():
                     self.slots(text, document, (texts, language))
             if spec.cause is not None and spec.cause not in causes and "causes.yaml" not in self.unread:
-                self.defects.append(Diagnostic("E0404", f"unknown cause `{spec.cause}`", document.place(("cause",)),
-                                               did_you_mean(spec.cause, causes) or "causes stand in causes.yaml"))  # fmt: skip
+                self.defects.append(
+                    Diagnostic(
+                        "E0404",
+                        f"unknown cause `{spec.cause}`",
+                        document.place(("cause",)),
+                        did_you_mean(spec.cause, causes) or "causes stand in causes.yaml",
+                    )
+                )
             for i, version in enumerate(spec.versions):
                 self.clause(version.clause, clauses, document, ("versions", i, "clause"))
                 self.source(version.source, sources, document, ("versions", i, "source"))
@@ -818,9 +1107,19 @@ class _Loader:
         for match in _SLOT.finditer(text):
             name = match[1].strip()
             known = name in self.scope.facts or name.removeprefix("parameters.") in self.scope.parameters
-            if not known and name not in self.scope.decisions and name.rpartition(".")[0] not in self.scope.decisions:
-                self.defects.append(Diagnostic("E0410", f"the slot `{{{name}}}` names no fact", document.place(path, match.span()),
-                                               did_you_mean(name, self.scope.facts)))  # fmt: skip
+            if (
+                not known
+                and name not in self.scope.decisions
+                and name.rpartition(".")[0] not in self.scope.decisions
+            ):
+                self.defects.append(
+                    Diagnostic(
+                        "E0410",
+                        f"the slot `{{{name}}}` names no fact",
+                        document.place(path, match.span()),
+                        did_you_mean(name, self.scope.facts),
+                    )
+                )
 
     _KEYS = {
         "check": {"applies_when", "require"},
@@ -834,16 +1133,27 @@ class _Loader:
         for key in set().union(*self._KEYS.values()) - allowed:
             if getattr(spec, key) is not None:
                 name = _written(key)
-                self.defects.append(Diagnostic("E0405", f"`{name}` does not belong to a rule of kind {spec.kind}",
-                                               document.key_place((name,))))  # fmt: skip
+                self.defects.append(
+                    Diagnostic(
+                        "E0405",
+                        f"`{name}` does not belong to a rule of kind {spec.kind}",
+                        document.key_place((name,)),
+                    )
+                )
         if spec.kind == "portfolio":
             return self.portfolio(spec, document, place, before)
         judged: c.Core | None = AS_OF
         if spec.judged_on is not None:
             judged = self.expression(spec.judged_on, document, ("judged on",), self.scope, t.DATE)
         elif spec.kind == "check":
-            self.defects.append(Diagnostic("E0304", "the key `judged on` is lacking", place,
-                                           "name the date fact on which the rule is judged, or `as_of`"))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0304",
+                    "the key `judged on` is lacking",
+                    place,
+                    "name the date fact on which the rule is judged, or `as_of`",
+                )
+            )
         make = self.check_version if spec.kind == "check" else self.trigger_version
         versions = []
         for version, interval, path in self.intervals(spec, document, "require"):
@@ -854,24 +1164,50 @@ class _Loader:
             return None
         return self.typed(spec, place, judged, tuple(sorted(versions, key=lambda v: v.valid_from)))
 
-    def typed(self, spec: models.RuleFile, place: Place, judged: c.Core, versions: tuple[Version, ...], **parts: Any) -> Rule:
-        return Rule(spec.rule, spec.kind, spec.title, spec.stage, judged, versions, spec.impact, spec.hard_law, spec.signal,
-                    spec.cause, spec.clause, spec.source.model_dump(), spec.waivable_by, spec.finding, spec.recommend,
-                    place, **parts)  # fmt: skip
+    def typed(
+        self, spec: models.RuleFile, place: Place, judged: c.Core, versions: tuple[Version, ...], **parts: Any
+    ) -> Rule:
+        return Rule(
+            spec.rule,
+            spec.kind,
+            spec.title,
+            spec.stage,
+            judged,
+            versions,
+            spec.impact,
+            spec.hard_law,
+            spec.signal,
+            spec.cause,
+            spec.clause,
+            spec.source.model_dump(),
+            spec.waivable_by,
+            spec.finding,
+            spec.recommend,
+            place,
+            **parts,
+        )
 
-    def text_of(self, spec: Any, version: Any, key: str, path: Key, document: Document,
-                needed: bool = True) -> tuple[str | None, Key]:  # fmt: skip
+    def text_of(
+        self, spec: Any, version: Any, key: str, path: Key, document: Document, needed: bool = True
+    ) -> tuple[str | None, Key]:
         """The text of a key and its path: the version's own, or the rule's."""
         name = _written(key)
         if version is not spec and getattr(version, key) is not None:
             return getattr(version, key), (*path, name)
         text = getattr(spec, key)
         if text is None and needed:
-            self.defects.append(Diagnostic("E0304", f"the key `{name}` is lacking",
-                                           document.place((*path, "in force") if path else ("rule",))))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0304",
+                    f"the key `{name}` is lacking",
+                    document.place((*path, "in force") if path else ("rule",)),
+                )
+            )
         return text, (name,)
 
-    def check_version(self, spec: Any, version: Any, interval: models.Interval, path: Key, document: Document) -> Version | None:
+    def check_version(
+        self, spec: Any, version: Any, interval: models.Interval, path: Key, document: Document
+    ) -> Version | None:
         scope = self.scope_with(judged_on=JUDGED_ON)
         applies: c.Core | None = c.TRUE
         text, where = self.text_of(spec, version, "applies_when", path, document, needed=False)
@@ -881,10 +1217,19 @@ class _Loader:
         require = None if text is None else self.expression(text, document, where, scope, t.BOOLEAN)
         if applies is None or require is None:
             return None
-        return Version(interval.from_, interval.until, applies, require, None, version.clause or spec.clause,
-                       (version.source or spec.source).model_dump())  # fmt: skip
+        return Version(
+            interval.from_,
+            interval.until,
+            applies,
+            require,
+            None,
+            version.clause or spec.clause,
+            (version.source or spec.source).model_dump(),
+        )
 
-    def trigger_version(self, spec: Any, version: Any, interval: models.Interval, path: Key, document: Document) -> Version | None:
+    def trigger_version(
+        self, spec: Any, version: Any, interval: models.Interval, path: Key, document: Document
+    ) -> Version | None:
         scope = self.scope
         comp: c.Comp | None = None
         text, where = self.text_of(spec, version, "for_each", path, document, needed=False)
@@ -893,8 +1238,14 @@ class _Loader:
             name, _, source = text.partition(" in ")
             item = name.strip()
             if not item.isidentifier() or not source:
-                self.defects.append(Diagnostic("E0405", "expected `item in list`", document.place(where),
-                                               "such as `for each: d in disbursements`"))  # fmt: skip
+                self.defects.append(
+                    Diagnostic(
+                        "E0405",
+                        "expected `item in list`",
+                        document.place(where),
+                        "such as `for each: d in disbursements`",
+                    )
+                )
                 return None
             comp, list_name, _, defects = check_list(source, scope)
             self.note(defects, document, where, len(name) + 4)
@@ -918,8 +1269,14 @@ class _Loader:
             core, defects = check(body, scope, t.INTEGER if working else None)
             self.note(defects, document, where)
             if core is not None and not working and core.type.name not in ("days", "months"):
-                self.defects.append(Diagnostic("E0405", f"expected a duration, found {in_words(core.type)}", document.place(where),
-                                               'write `@"P15D"`, or a whole number and `working days`'))  # fmt: skip
+                self.defects.append(
+                    Diagnostic(
+                        "E0405",
+                        f"expected a duration, found {in_words(core.type)}",
+                        document.place(where),
+                        'write `@"P15D"`, or a whole number and `working days`',
+                    )
+                )
             else:
                 within = core
         text, where = self.text_of(spec, version, "expect", path, document)
@@ -928,13 +1285,26 @@ class _Loader:
         if failed or applies is None or start is None or within is None or expect is None:
             return None
         trigger = Trigger(comp, start, within, working, expect)
-        return Version(interval.from_, interval.until, applies, None, trigger, version.clause or spec.clause,
-                       (version.source or spec.source).model_dump())  # fmt: skip
+        return Version(
+            interval.from_,
+            interval.until,
+            applies,
+            None,
+            trigger,
+            version.clause or spec.clause,
+            (version.source or spec.source).model_dump(),
+        )
 
     def portfolio(self, spec: models.RuleFile, document: Document, place: Place, before: int) -> Rule | None:
         if spec.versions:
-            self.defects.append(Diagnostic("E0405", "a portfolio rule has no versions", document.key_place(("versions",)),
-                                           "date its limit with a parameter"))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0405",
+                    "a portfolio rule has no versions",
+                    document.key_place(("versions",)),
+                    "date its limit with a parameter",
+                )
+            )
         where: c.Core | None = c.TRUE
         if spec.where is not None:
             where = self.expression(spec.where, document, ("where",), self.scope, t.BOOLEAN)
@@ -947,21 +1317,35 @@ class _Loader:
         measure, defects = check(spec.measure or "", self.scope)
         self.note(defects, document, ("measure",))
         if measure is not None and not t.is_numeric(measure.type):
-            self.defects.append(Diagnostic("E0204", f"expected an amount or a number, found {in_words(measure.type)}",
-                                           document.place(("measure",))))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0204",
+                    f"expected an amount or a number, found {in_words(measure.type)}",
+                    document.place(("measure",)),
+                )
+            )
         if measure is None or group is None or where is None:
             return None
         scope = self.scope_with(
             group=c.Var(group.type, "group", nullable=False),
-            share=c.Var(t.NUMBER, "share"), total=c.Var(measure.type, "total"), files=c.Var(t.INTEGER, "files")
+            share=c.Var(t.NUMBER, "share"),
+            total=c.Var(measure.type, "total"),
+            files=c.Var(t.INTEGER, "files"),
         )
         require = self.expression(spec.require or "", document, ("require",), scope, t.BOOLEAN)
         if require is None or spec.in_force is None:
             if spec.in_force is None:
                 self.intervals(spec, document, "require")
             return None
-        version = Version(spec.in_force.from_, spec.in_force.until, c.TRUE, require, None, spec.clause,
-                          spec.source.model_dump())  # fmt: skip
+        version = Version(
+            spec.in_force.from_,
+            spec.in_force.until,
+            c.TRUE,
+            require,
+            None,
+            spec.clause,
+            spec.source.model_dump(),
+        )
         return self.typed(spec, place, AS_OF, (version,), where=where, group=group, measure=measure)
 
     # -- the rest -----------------------------------------------------------------------------------------
@@ -977,21 +1361,44 @@ class _Loader:
         for i, w in enumerate(spec.waivers):
             path: Key = ("waivers", i)
             if w.waiver in [o.id for o in out]:
-                self.defects.append(Diagnostic("E0402", f"the waiver `{w.waiver}` is given twice", document.place((*path, "waiver"))))
+                self.defects.append(
+                    Diagnostic(
+                        "E0402", f"the waiver `{w.waiver}` is given twice", document.place((*path, "waiver"))
+                    )
+                )
             if w.rule not in self.places:
-                self.defects.append(Diagnostic("E0404", f"unknown rule `{w.rule}`", document.place((*path, "rule")),
-                                               did_you_mean(w.rule, self.places)))  # fmt: skip
+                self.defects.append(
+                    Diagnostic(
+                        "E0404",
+                        f"unknown rule `{w.rule}`",
+                        document.place((*path, "rule")),
+                        did_you_mean(w.rule, self.places),
+                    )
+                )
             elif w.rule in rules and rules[w.rule].kind == "portfolio":
-                self.defects.append(Diagnostic("E0405", "a portfolio rule cannot be waived", document.place((*path, "rule"))))
+                self.defects.append(
+                    Diagnostic("E0405", "a portfolio rule cannot be waived", document.place((*path, "rule")))
+                )
             if w.until < w.from_:
-                self.defects.append(Diagnostic("E0406", "the waiver ends before it begins", document.place((*path, "until"))))
+                self.defects.append(
+                    Diagnostic("E0406", "the waiver ends before it begins", document.place((*path, "until")))
+                )
             self.each_language(w.compensating_control, document, (*path, "compensating control"))
             scope = self.expression(w.scope, document, (*path, "scope"), self.scope, t.BOOLEAN)
             if scope is not None:
-                out.append(Waiver(w.waiver, w.rule, scope, w.approver, w.level, w.from_, w.until, w.compensating_control))
+                out.append(
+                    Waiver(
+                        w.waiver, w.rule, scope, w.approver, w.level, w.from_, w.until, w.compensating_control
+                    )
+                )
         return tuple(out)
 
-    def coverage(self, rules: Mapping[str, Rule], decisions: Mapping[str, Decision], parameters: Mapping[str, Parameter]) -> None:
+    def coverage(
+        self,
+        rules: Mapping[str, Rule],
+        decisions: Mapping[str, Decision],
+        parameters: Mapping[str, Parameter],
+    ) -> None:
         """A rule in force needs its parameters and decisions from its first day on."""
         for rule, version in ((r, v) for r in rules.values() for v in r.versions):
             first = version.valid_from
@@ -1003,19 +1410,37 @@ class _Loader:
                     spans = sorted(v.valid_from for v in decisions[name].versions)
                     begins = spans[0] if spans else None
                 if begins is not None and begins > first:
-                    self.defects.append(Diagnostic("E0411", f"`{rule.id}` is in force from {first}, but the {kind} `{name}` begins on {begins}",
-                                                   rule.place, f"give `{name}` a value from {first} on, or let the rule begin later"))  # fmt: skip
+                    self.defects.append(
+                        Diagnostic(
+                            "E0411",
+                            f"`{rule.id}` is in force from {first}, but the {kind} `{name}` begins on {begins}",
+                            rule.place,
+                            f"give `{name}` a value from {first} on, or let the rule begin later",
+                        )
+                    )
 
     def dimensions(self, file: Any, vocabulary: Vocabulary) -> None:
         spec, document = file
         self.each_language(spec.title, document, ("title",))
         self.each_language(spec.notice, document, ("notice",))
-        for key, kinds in (("branch", ("text", "one of")), ("exposure", ("money",)), ("product", ("text", "one of"))):
+        for key, kinds in (
+            ("branch", ("text", "one of")),
+            ("exposure", ("money",)),
+            ("product", ("text", "one of")),
+        ):
             name = getattr(spec.dimensions, key)
-            if name is not None and (name not in vocabulary.facts or vocabulary.facts[name].type.name not in kinds):
+            if name is not None and (
+                name not in vocabulary.facts or vocabulary.facts[name].type.name not in kinds
+            ):
                 near = [n for n, f in vocabulary.facts.items() if f.type.name in kinds]
-                self.defects.append(Diagnostic("E0404", f"`{name}` is not a fact of type {kinds[0]}",
-                                               document.place(("dimensions", key)), did_you_mean(name, near)))  # fmt: skip
+                self.defects.append(
+                    Diagnostic(
+                        "E0404",
+                        f"`{name}` is not a fact of type {kinds[0]}",
+                        document.place(("dimensions", key)),
+                        did_you_mean(name, near),
+                    )
+                )
 
 
 def _cells_of(line: str) -> list[tuple[int, int]]:
@@ -1071,7 +1496,9 @@ def _value_help(text: str, type_: t.Type) -> str | None:
         case "one of":
             return did_you_mean(text.strip(), type_.values) or f"the values are {', '.join(type_.values)}"
         case "money":
-            return "write an amount with digits and a point, at most two places, without separators: 500000.00"
+            return (
+                "write an amount with digits and a point, at most two places, without separators: 500000.00"
+            )
         case "rate":
             return "write a rate as a fraction: 0.05 for 5%"
         case "number" | "integer":
@@ -1110,7 +1537,13 @@ def constant(text: str, type_: t.Type) -> c.Const | None:
         case "date-time":
             value = parse_date_time(text)
         case "days":
-            value = parse_days(text) if text.startswith(("P", "-P")) else int(text) if re.fullmatch(r"-?\d{1,7}", text) else None
+            value = (
+                parse_days(text)
+                if text.startswith(("P", "-P"))
+                else int(text)
+                if re.fullmatch(r"-?\d{1,7}", text)
+                else None
+            )
     return None if value is None else c.Const(t.INTEGRAL if type_.name == "integer" else type_, value)
 
 
@@ -1158,5 +1591,3 @@ def _renamed(comp: c.Comp, var: str) -> c.Comp:
 
 def _written(key: str) -> str:
     return key.rstrip("_").replace("_", " ")
-
-

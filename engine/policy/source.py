@@ -15,6 +15,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+
 from sancha.engine.diagnostics import Diagnostic, PackError, Place, did_you_mean
 
 Key = tuple[str | int, ...]
@@ -63,7 +64,9 @@ class Document:
     def key_place(self, path: Sequence[str | int]) -> Place:
         """The place of the key that leads to `path`."""
         node = self.keys.get(tuple(path))
-        return self.place(path[:-1]) if node is None else self._span(node.start_mark.index, node.end_mark.index)
+        return (
+            self.place(path[:-1]) if node is None else self._span(node.start_mark.index, node.end_mark.index)
+        )
 
     def _span(self, start: int, end: int) -> Place:
         line = self.text.count("\n", 0, start)
@@ -104,7 +107,9 @@ def read_text(path: Path, shown: str) -> str:
         raise PackError([_not_utf8(data, shown, error.start)]) from None
     if (control := _CONTROL.search(text)) is not None:
         message = f"the file holds a control character, U+{ord(control[0]):04X}"
-        raise PackError([Diagnostic("E0301", message, _place_at(shown, text, control.start()), "take it out")])
+        raise PackError(
+            [Diagnostic("E0301", message, _place_at(shown, text, control.start()), "take it out")]
+        )
     return text
 
 
@@ -122,7 +127,9 @@ def _not_utf8(data: bytes, shown: str, at: int) -> Diagnostic:
         text, guess = data.decode("latin-1"), ""
     before = data[:at].decode("utf-8", "replace")
     line = before.count("\n")
-    place = Place(shown, line + 1, len(before) - (before.rfind("\n") + 1) + 1, 1, text.split("\n")[line].rstrip("\r"))
+    place = Place(
+        shown, line + 1, len(before) - (before.rfind("\n") + 1) + 1, 1, text.split("\n")[line].rstrip("\r")
+    )
     where = " (in Excel: as `CSV UTF-8`)" if shown.endswith(".csv") else ""
     return Diagnostic("E0301", "the file is not UTF-8", place, f"{guess}save it as UTF-8{where}")
 
@@ -174,21 +181,52 @@ def read_yaml(path: Path, shown: str) -> list[Document]:
 
 #: What the YAML reader says, what it means, and what mends it.
 _YAML = (
-    ("found character that cannot start any token", "a text cannot begin with `{char}`", "put the text in quotes"),
-    ("mapping values are not allowed", "`: ` stands where no key can be", "put the text in quotes, or mend the indentation"),
-    ("could not find expected ':'", "a line is neither a key with `: ` nor part of a text", "write `key: value`"),
-    ("did not find expected key", "the line does not fit those above it",
-     "mend the indentation, or put a text that goes on after a closing quote in quotes as a whole"),
-    ("did not find expected '-' indicator", "the line does not fit the list above it", "begin each entry with `- `"),
-    ("did not find expected ',' or", "a list in brackets is not closed, or lacks a comma", "close it with `]` or `}`"),
-    ("block sequence entries are not allowed", "`- ` begins a list where none can be", "begin the list on a line of its own"),
+    (
+        "found character that cannot start any token",
+        "a text cannot begin with `{char}`",
+        "put the text in quotes",
+    ),
+    (
+        "mapping values are not allowed",
+        "`: ` stands where no key can be",
+        "put the text in quotes, or mend the indentation",
+    ),
+    (
+        "could not find expected ':'",
+        "a line is neither a key with `: ` nor part of a text",
+        "write `key: value`",
+    ),
+    (
+        "did not find expected key",
+        "the line does not fit those above it",
+        "mend the indentation, or put a text that goes on after a closing quote in quotes as a whole",
+    ),
+    (
+        "did not find expected '-' indicator",
+        "the line does not fit the list above it",
+        "begin each entry with `- `",
+    ),
+    (
+        "did not find expected ',' or",
+        "a list in brackets is not closed, or lacks a comma",
+        "close it with `]` or `}`",
+    ),
+    (
+        "block sequence entries are not allowed",
+        "`- ` begins a list where none can be",
+        "begin the list on a line of its own",
+    ),
     ("found unexpected end of stream", "a text in quotes is not closed", "close it"),
     ("found unexpected document indicator", "a text in quotes is not closed", "close it"),
-    ("found unknown escape character", "a backslash in a text in double quotes", "use single quotes, or write `\\\\`"),
+    (
+        "found unknown escape character",
+        "a backslash in a text in double quotes",
+        "use single quotes, or write `\\\\`",
+    ),
     ("found undefined alias", "a text that begins with `*` is read as an alias", "put the text in quotes"),
     ("while scanning an anchor", "a text cannot begin with `&`", "put the text in quotes"),
     ("while scanning an alias", "a text cannot begin with `*`", "put the text in quotes"),
-)  # fmt: skip
+)
 
 
 def _not_yaml(error: yaml.MarkedYAMLError, text: str, shown: str) -> Diagnostic:
@@ -201,7 +239,9 @@ def _not_yaml(error: yaml.MarkedYAMLError, text: str, shown: str) -> Diagnostic:
     for words, meaning, help in _YAML:
         if words in said:
             return Diagnostic("E0301", f"not YAML: {meaning.format(char=char)}", place, help)
-    return Diagnostic("E0301", f"not YAML: {error.problem}", place, "put a text that holds marks of YAML in quotes")
+    return Diagnostic(
+        "E0301", f"not YAML: {error.problem}", place, "put a text that holds marks of YAML in quotes"
+    )
 
 
 _SEPARATORS = "a number is written without separators: 3000000"
@@ -217,13 +257,20 @@ class _Reading:
     def value(self, document: Document, node: yaml.Node, path: Key, depth: int) -> Any:
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
-            limit = f"nested more than {MAX_DEPTH} deep" if depth > MAX_DEPTH else f"more than {MAX_NODES:,} entries"
+            limit = (
+                f"nested more than {MAX_DEPTH} deep"
+                if depth > MAX_DEPTH
+                else f"more than {MAX_NODES:,} entries"
+            )
             help = "an alias, `*name`, repeats what it names" if depth <= MAX_DEPTH else None
             raise PackError([*self.defects, Diagnostic("E0301", limit, document.place(path[:-1]), help)])
         document.nodes[path] = node
         if not str(node.tag).startswith("tag:yaml.org,2002:"):
-            self.defects.append(Diagnostic("E0301", f"`{node.tag}` is read as a tag", document.place(path),
-                                           "put the text in quotes"))  # fmt: skip
+            self.defects.append(
+                Diagnostic(
+                    "E0301", f"`{node.tag}` is read as a tag", document.place(path), "put the text in quotes"
+                )
+            )
         if isinstance(node, yaml.ScalarNode):
             # `style` is None or empty for a plain scalar, by the reader that is installed.
             if not node.style and node.value in ("", "null", "~"):
@@ -247,13 +294,17 @@ class _Reading:
         return out
 
 
-def parse_model(model: type[Model], document: Document, base: Key = ()) -> tuple[Model | None, list[Diagnostic]]:
+def parse_model(
+    model: type[Model], document: Document, base: Key = ()
+) -> tuple[Model | None, list[Diagnostic]]:
     """The value at `base` as a model, and its defects, each at the key or value that it speaks of."""
     value = document.value
     for step in base:
         value = value[step]
     if not isinstance(value, dict):
-        return None, [Diagnostic("E0303", f"expected keys and values, found {_found(value)}", document.place(base))]
+        return None, [
+            Diagnostic("E0303", f"expected keys and values, found {_found(value)}", document.place(base))
+        ]
     empty = list(_empty(document, value, base))
     try:
         return (None if empty else model.model_validate(value)), empty
@@ -283,7 +334,9 @@ def _empty(document: Document, value: Any, path: Key) -> Iterator[Diagnostic]:
         yield from _empty(document, part, (*path, key))
 
 
-def _defects(model: type[BaseModel], document: Document, base: Key, error: ValidationError) -> Iterator[Diagnostic]:
+def _defects(
+    model: type[BaseModel], document: Document, base: Key, error: ValidationError
+) -> Iterator[Diagnostic]:
     seen = set()
     slips = set()
     for item in error.errors(include_url=False):
@@ -325,8 +378,14 @@ def _wrong(kind: str, item: Mapping[str, Any]) -> tuple[str, str | None]:
         return f"{shown} is no value of `{item['loc'][-1]}`", near or f"the values are {', '.join(values)}"
     if kind == "string_pattern_mismatch":
         if "-" in item["ctx"]["pattern"]:
-            return f"{shown} is no id of a rule", "an id is capitals and digits, a hyphen, and digits or letters: `CR-01`"
-        return f"{shown} is no name", "a name is made of letters, digits and `_`, and does not begin with a digit"
+            return (
+                f"{shown} is no id of a rule",
+                "an id is capitals and digits, a hyphen, and digits or letters: `CR-01`",
+            )
+        return (
+            f"{shown} is no name",
+            "a name is made of letters, digits and `_`, and does not begin with a digit",
+        )
     if kind.startswith("int_"):
         return f"expected an integer, that is a whole number, found {shown}", None
     if kind.startswith("bool_"):
@@ -334,9 +393,15 @@ def _wrong(kind: str, item: Mapping[str, Any]) -> tuple[str, str | None]:
     if kind == "string_type":
         return f"expected a text, found {shown}", "put a text that begins with `{` or `[` in quotes"
     if kind in ("list_type", "tuple_type"):
-        return f"expected a list, found {shown}", "write `[a, b]`, or each entry on a line that begins with `- `"
+        return (
+            f"expected a list, found {shown}",
+            "write `[a, b]`, or each entry on a line that begins with `- `",
+        )
     if kind in ("dict_type", "model_type", "model_attributes_type", "mapping_type"):
-        return f"expected keys and values, found {shown}", "write `{key: value}`, or each key on a line of its own"
+        return (
+            f"expected keys and values, found {shown}",
+            "write `{key: value}`, or each key on a line of its own",
+        )
     if kind == "too_short":
         return "expected at least one entry", None
     message = str(item["msg"]).removeprefix("Value error, ")
@@ -354,9 +419,7 @@ def _real(document: Document, base: Key, loc: tuple[str | int, ...]) -> tuple[st
     """The part of pydantic's location that exists in the file, plus one step for a key that is lacking."""
     out: list[str | int] = []
     for step in loc:
-        if (*base, *out, step) in document.nodes:
-            out.append(step)
-        elif step == loc[-1]:
+        if (*base, *out, step) in document.nodes or step == loc[-1]:
             out.append(step)
     return tuple(out)
 
@@ -386,5 +449,12 @@ def _bare(annotation: Any) -> Any:
     """An annotation such as `M | None` without its alternatives that hold no keys."""
     if get_origin(annotation) in (Union, UnionType):
         parts = [a for a in get_args(annotation) if a is not type(None)]
-        return next((a for a in parts if get_origin(a) is not None or (isinstance(a, type) and issubclass(a, BaseModel))), None)
+        return next(
+            (
+                a
+                for a in parts
+                if get_origin(a) is not None or (isinstance(a, type) and issubclass(a, BaseModel))
+            ),
+            None,
+        )
     return annotation

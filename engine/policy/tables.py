@@ -101,9 +101,9 @@ def _region(test: c.Core) -> _Region | None:
 def _intersect(a: _Interval, b: _Interval) -> _Interval | None:
     low, low_closed = _tighter(a.low, a.low_closed, b.low, b.low_closed, highest=True)
     high, high_closed = _tighter(a.high, a.high_closed, b.high, b.high_closed, highest=False)
-    if low is not None and high is not None:
-        if high < low or (low == high and not (low_closed and high_closed)):  # type: ignore[operator]
-            return None
+    bounded = low is not None and high is not None
+    if bounded and (high < low or (low == high and not (low_closed and high_closed))):  # type: ignore[operator]
+        return None
     return _Interval(low, high, low_closed, high_closed)
 
 

@@ -61,7 +61,9 @@ def load_vocabulary(path: Path, shown: str | None = None) -> Vocabulary:
     """Reads vocabulary.yaml. Raises PackError with all defects."""
     documents = read_yaml(path, shown or path.name)
     if len(documents) != 1:
-        raise PackError([Diagnostic("E0301", f"expected one document in `{path.name}`, found {len(documents)}")])
+        raise PackError(
+            [Diagnostic("E0301", f"expected one document in `{path.name}`, found {len(documents)}")]
+        )
     vocabulary, defects = vocabulary_of(documents[0])
     if vocabulary is None or defects:
         raise PackError(defects)
@@ -81,15 +83,27 @@ def vocabulary_of(document: Document) -> tuple[Vocabulary | None, list[Diagnosti
             known = fact.known_on or part.known_on
             facts[f"{group}.{name}"] = Field(f"{group}.{name}", type_, fact.label, known, fact.required)
             if type_.name == "list":
-                defects.append(Diagnostic("E0306", "a scalar fact cannot be a list", document.place((*path, "type")),
-                                          "declare it under `lists`"))  # fmt: skip
+                defects.append(
+                    Diagnostic(
+                        "E0306",
+                        "a scalar fact cannot be a list",
+                        document.place((*path, "type")),
+                        "declare it under `lists`",
+                    )
+                )
     for group, part in file.groups.items():
         spots: list[tuple[tuple[str, ...], str | None]] = [(("groups", group, "known on"), part.known_on)]
         spots += [(("groups", group, "facts", n, "known on"), f.known_on) for n, f in part.facts.items()]
         for spot, known in spots:
             if known is not None and known != AS_OF and (known not in facts or facts[known].type != DATE):
-                defects.append(Diagnostic("E0306", f"`{known}` is not a fact of type date", document.place(spot),
-                                          did_you_mean(known, [n for n, f in facts.items() if f.type == DATE])))  # fmt: skip
+                defects.append(
+                    Diagnostic(
+                        "E0306",
+                        f"`{known}` is not a fact of type date",
+                        document.place(spot),
+                        did_you_mean(known, [n for n, f in facts.items() if f.type == DATE]),
+                    )
+                )
     lists = {n: _list(document, ("lists", n), n, part, defects) for n, part in file.lists.items()}
     reference = {n: _list(document, ("reference", n), n, part, defects) for n, part in file.reference.items()}
     for section, names in (("groups", file.groups), ("lists", lists), ("reference", reference)):
@@ -97,20 +111,29 @@ def vocabulary_of(document: Document) -> tuple[Vocabulary | None, list[Diagnosti
             twice = name in RESERVED or sum(name in s for s in (file.groups, lists, reference)) > 1
             if twice:
                 word = "is reserved" if name in RESERVED else "is used twice"
-                defects.append(Diagnostic("E0306", f"the name `{name}` {word}", document.key_place((section, name))))
+                defects.append(
+                    Diagnostic("E0306", f"the name `{name}` {word}", document.key_place((section, name)))
+                )
     labels = {n: g.label for n, g in file.groups.items()}
     return Vocabulary(file.vocabulary, facts, lists, reference, labels), defects
 
 
-def _list(document: Document, path: tuple[str, ...], name: str, part: models.ListFile,
-          defects: list[Diagnostic]) -> ListDef:  # fmt: skip
+def _list(
+    document: Document, path: tuple[str, ...], name: str, part: models.ListFile, defects: list[Diagnostic]
+) -> ListDef:
     fields = {}
     for field, spec in part.fields.items():
         type_ = _type(document, (*path, "fields", field, "type"), spec.type, defects)
         fields[field] = Field(field, type_, spec.label, None, spec.required)
     if part.known_on is not None and (part.known_on not in fields or fields[part.known_on].type != DATE):
-        defects.append(Diagnostic("E0306", f"`{part.known_on}` is not a date field of `{name}`",
-                                  document.place((*path, "known on")), did_you_mean(part.known_on, fields)))  # fmt: skip
+        defects.append(
+            Diagnostic(
+                "E0306",
+                f"`{part.known_on}` is not a date field of `{name}`",
+                document.place((*path, "known on")),
+                did_you_mean(part.known_on, fields),
+            )
+        )
     return ListDef(name, part.label, fields, part.known_on)
 
 

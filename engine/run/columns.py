@@ -10,7 +10,7 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -25,7 +25,7 @@ from sancha.engine.book.schema import LOAN_ID, LOANS
 from sancha.engine.book.store import Book
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Outcome, Plan, PortfolioPlan, RulePlan
-from sancha.engine.run.exact import Exact, Missing
+from sancha.engine.run.exact import Exact, Missing, register
 from sancha.engine.run.portfolio import Conditions, Sum, Tally, conditions
 from sancha.engine.run.relations import Cell, literal, query, quoted
 from sancha.engine.run.results import EXCEPTIONS, EXCEPTIONS_SCHEMA, OUTCOMES_SCHEMA, codes_schema
@@ -163,15 +163,8 @@ class Columns:
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the row's functions known that the queries compiled so far call."""
         functions = list(self.compiler.numbers.functions.values())
-        for made in functions[self._registered :]:
-            connection.create_function(
-                made.name,
-                made.call,
-                list(made.parameters),
-                made.result,
-                type="arrow",
-                null_handling="special",
-            )
+        for function in functions[self._registered :]:
+            register(connection, function)
         self._registered = len(functions)
 
     def evidence(self, number: int, unknown: bool, connection: duckdb.DuckDBPyConnection) -> str:
@@ -329,7 +322,7 @@ class _Worker:
             f"judged_on DATE, facts {TEXTS}, missing VARCHAR[], note VARCHAR)"
         )
         work = [(number, Outcome.UNKNOWN in o) for number, o in sorted(found.items()) if o & set(EXCEPTIONS)]
-        self.shared_out(work, lambda item, cursor: cursor.execute(self.columns.evidence(*item, self.shared)))
+        self.share_out(work)
         rules = self.columns.rules
         listed = ", ".join(
             f"({i}, {literal(c.rule.id)}, {literal(c.rule.stage)})" for i, c in enumerate(rules)
@@ -349,22 +342,21 @@ class _Worker:
             EXCEPTIONS_SCHEMA,
         )
 
-    def shared_out(self, work: Sequence[Any], do: Callable[[Any, duckdb.DuckDBPyConnection], object]) -> None:
-        """Does each item of work with one of the cursors, all of them at a time."""
-        if len(self.cursors) == 1:
-            for item in work:
-                do(item, self.cursor)
-            return
+    def share_out(self, work: Sequence[tuple[int, bool]]) -> None:
+        """Add the exceptions of rules (number, whether it left a file open), with all cursors at a time."""
         pending = deque(work)
 
         def run(cursor: duckdb.DuckDBPyConnection) -> None:
             while pending:
                 try:
-                    item = pending.popleft()
+                    number, unknown = pending.popleft()
                 except IndexError:
                     return
-                do(item, cursor)
+                cursor.execute(self.columns.evidence(number, unknown, self.shared))
 
+        if len(self.cursors) == 1:
+            run(self.cursor)
+            return
         with ThreadPoolExecutor(len(self.cursors)) as executor:
             for done in [executor.submit(run, cursor) for cursor in self.cursors]:
                 done.result()

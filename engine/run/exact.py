@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
+import duckdb
 import pyarrow as pa
+from duckdb.func import ARROW, SPECIAL
 
 from sancha.engine.feel.operators import BY_NAME, Operator
 from sancha.engine.feel.types import Type
@@ -120,6 +122,18 @@ class Function:
     parameters: tuple[str, ...]
     result: str
     reason: str
+
+
+def register(connection: duckdb.DuckDBPyConnection, function: Function) -> None:
+    """Make a function known to a connection, and to all that share its database."""
+    connection.create_function(
+        function.name,
+        function.call,
+        list(function.parameters),
+        function.result,
+        type=ARROW,
+        null_handling=SPECIAL,
+    )
 
 
 class Numbers:
@@ -245,8 +259,10 @@ class Numbers:
 
     def divide(self, row: Operator, a: Value, b: Value) -> Value:
         if isinstance(b, Exact) and (shift := _power_of_ten(b)) is not None:
-            found = self.shifted(a, -shift) if isinstance(a, Ratio) else None
-            if isinstance(a, Exact) and a.size < ROW_LIMIT:
+            found: Ratio | Exact | None = None
+            if isinstance(a, Ratio):
+                found = self.shifted(a, -shift)
+            elif isinstance(a, Exact) and a.size < ROW_LIMIT:
                 found = self.moved(a, -shift)
             if found is not None:
                 return found
@@ -409,7 +425,7 @@ class Numbers:
             (over_a, under_a), (over_b, under_b) = self.ratio(a), self.ratio(b)
             over = self.choose(condition, over_a, over_b)
             # A missing `over` suffices.
-            under = under_b if under_a is None else under_a
+            under: Value | None = under_b if under_a is None else under_a
             if under_a is not None and under_b is not None:
                 under = self.choose(condition, under_a, under_b)
             if isinstance(over, Exact) and isinstance(under, Exact):
@@ -569,7 +585,9 @@ class Numbers:
     def by_row(self, row: Operator, *args: Value) -> Value:
         """The operator as the row evaluator computes it, called for each value."""
         call = row_function(row, self.names)
-        cells, readers, types = [], [], []
+        cells: list[Cell] = []
+        readers: list[Callable[[Any], Any]] = []
+        types: list[str] = []
         for arg, param in zip(args, row.params, strict=True):
             if isinstance(arg, Plain):
                 cells.append(arg.cell)

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +19,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import sancha
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.plan import Outcome
 
@@ -174,7 +174,7 @@ class RunWriter:
 def versions() -> dict[str, str]:
     """What made a run, for run.json."""
     return {
-        "sancha": sancha.__version__,
+        "sancha": version("sancha"),
         "duckdb": duckdb.__version__,
         "pyarrow": pa.__version__,
         "python": platform.python_version(),

@@ -91,7 +91,9 @@ class _SeenItems:
         self.variables = compile_cores(list(names.values()), lets, pack.calendar)
 
         def as_fact(node: c.Core) -> c.Core:
-            return c.Fact(node.type, f"${node.name}") if isinstance(node, c.Var) and node.name in names else node
+            return (
+                c.Fact(node.type, f"${node.name}") if isinstance(node, c.Var) and node.name in names else node
+            )
 
         comp = c.Comp(c.ListFact(evidence.list), evidence.var, None, None)
         self.seen = compile_core(c.Is(t.BOOLEAN, c.Some(t.BOOLEAN, comp, c.rewrite(where, as_fact)), True))
@@ -140,7 +142,9 @@ class Evaluator:
             missing = tuple(name for (name, _), yes in zip(functions.plan.blame, blamed, strict=True) if yes)
         return Reasons(functions.evidence.texts(file, reference, as_of), missing)
 
-    def decision(self, name: str, file: LoanFile, reference: Reference, as_of: date, day: date | None = None) -> Any:
+    def decision(
+        self, name: str, file: LoanFile, reference: Reference, as_of: date, day: date | None = None
+    ) -> Any:
         """The value of a named decision, `name` or `name.output`, on a day (None: the day of the book)."""
         core = lower_decision(self.pack, name, hindsight=self.plan.hindsight)
         return compile_core(core, self.pack.calendar)(file.facts, file.lists, reference, day or as_of)

@@ -22,7 +22,12 @@ from sancha.engine.run.as_text import as_text
 from sancha.engine.run.row import Evaluator, Judgement, Reasons
 from sancha.engine.run.to_python import compile_core, compile_cores
 
-_STYLES = {Outcome.PASS: "green", Outcome.BREACH: "bold red", Outcome.UNKNOWN: "yellow", Outcome.WAIVED: "magenta"}
+_STYLES = {
+    Outcome.PASS: "green",
+    Outcome.BREACH: "bold red",
+    Outcome.UNKNOWN: "yellow",
+    Outcome.WAIVED: "magenta",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,9 @@ class Decided:
             if j.outcome is Outcome.NOT_APPLICABLE:
                 continue
             title = _in(self.pack.rules[j.rule].title, self.lang)
-            table.add_row(j.rule, Text(j.outcome.text, style=_STYLES.get(j.outcome, "")), str(j.judged_on or ""), title)
+            table.add_row(
+                j.rule, Text(j.outcome.text, style=_STYLES.get(j.outcome, "")), str(j.judged_on or ""), title
+            )
         counts = {o: sum(j.outcome is o for j, _ in self.found) for o in Outcome}
         table.caption = ", ".join(f"{n} {o.text}" for o, n in counts.items() if n)
         table.caption_justify = "left"
@@ -137,7 +144,6 @@ class Decided:
         lines += [f"    {name} = {self._seen(name, value, j)}" for name, value in r.facts]
         return "\n".join(lines)
 
-
     def _seen(self, name: str, value: str | None, j: Judgement) -> str:
         if value is not None:
             return value
@@ -156,7 +162,9 @@ def decide(
     """Judges one loan file (JSON) by all rules that speak of files, or by those named."""
     loaded = load_pack(pack)
     if lang not in loaded.languages:
-        raise SanchaError(f"the pack has no texts in `{lang}`", help=f"its languages are {', '.join(loaded.languages)}")
+        raise SanchaError(
+            f"the pack has no texts in `{lang}`", help=f"its languages are {', '.join(loaded.languages)}"
+        )
     evaluator = Evaluator(loaded, hindsight=hindsight)
     for rule in rules or ():
         if rule not in evaluator.rules:
@@ -178,8 +186,11 @@ def fill(text: str, values: dict[str, str | None]) -> str:
 
 def _day(day: date | None, path: Path) -> date:
     if day is None:
-        raise SanchaError("the loan file does not say the day it is judged on", where=path,
-                          help='add "as_of": "2024-12-31", or give --as-of')  # fmt: skip
+        raise SanchaError(
+            "the loan file does not say the day it is judged on",
+            where=path,
+            help='add "as_of": "2024-12-31", or give --as-of',
+        )
     return day
 
 

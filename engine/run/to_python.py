@@ -66,7 +66,9 @@ class _Writer:
         #: Names bound to local variables, a scope for each block; an inner block sees the outer ones.
         self.scopes: list[dict[str, tuple[str, bool]]] = [{}]
 
-    def function(self, cores: Sequence[c.Core], lets: Sequence[tuple[str, c.Core]], single: bool = False) -> Compiled:
+    def function(
+        self, cores: Sequence[c.Core], lets: Sequence[tuple[str, c.Core]], single: bool = False
+    ) -> Compiled:
         self.lets = dict(lets)
         self.bind_shared(cores, lets)
         results = [self.atom(core) for core in cores]
@@ -77,7 +79,9 @@ class _Writer:
             exec(compile(self.source, "<generated from policy>", "exec"), self.space)
         except (SyntaxError, RecursionError, MemoryError) as error:
             raise SanchaError(
-                f"an expression is nested too deep to run: {error}", code="E0104", help="name a part as a decision"
+                f"an expression is nested too deep to run: {error}",
+                code="E0104",
+                help="name a part as a decision",
             ) from None
         return self.space["f"]  # type: ignore[no-any-return]
 
@@ -135,7 +139,9 @@ class _Writer:
     def atom(self, node: c.Core) -> str:
         """The value as a name or constant."""
         expression, _ = self.value(node)
-        return expression if expression.isidentifier() or isinstance(node, c.Const) else self.assign(expression)
+        return (
+            expression if expression.isidentifier() or isinstance(node, c.Const) else self.assign(expression)
+        )
 
     def value(self, node: c.Core) -> tuple[str, bool]:
         """An expression for the value, and whether it may be None. It may be evaluated once only."""
@@ -217,7 +223,11 @@ class _Writer:
                 null, expression = f"{local} is None", local
             if null is not None and null not in nulls:
                 nulls.append(null)
-            if node.row.python.count(f"{{{i}}}") > 1 and not expression.isidentifier() and not isinstance(arg, c.Const):
+            if (
+                node.row.python.count(f"{{{i}}}") > 1
+                and not expression.isidentifier()
+                and not isinstance(arg, c.Const)
+            ):
                 expression = self.assign(f"None if {null} else {expression}" if null else expression)
             operands.append(expression)
         text = node.row.python.format(*operands)
@@ -318,7 +328,9 @@ class _Writer:
         """An expression for the items, and whether the list may be missing."""
         match source:
             case c.ListFact():
-                return self.assign(f"{'reference' if source.reference else 'lists'}.get({source.name!r})"), True
+                return self.assign(
+                    f"{'reference' if source.reference else 'lists'}.get({source.name!r})"
+                ), True
             case c.ListField():
                 return self.assign(f"{self.items_at_hand[source.var]}[{source.name!r}]"), True
             case c.ListConst():
@@ -329,7 +341,9 @@ class _Writer:
     def loop(self, comp: c.Comp, items: str) -> Iterator[None]:
         self.loops += 1
         if self.loops > 15:
-            raise SanchaError("lists are nested more than 15 deep", code="E0104", help="name a part as a decision")
+            raise SanchaError(
+                "lists are nested more than 15 deep", code="E0104", help="name a part as a decision"
+            )
         outer, local = self.items_at_hand, f"i{self.fresh()}"
         self.items_at_hand = {**outer, comp.var: local}
         with self.block(f"for {local} in {items}:"):
@@ -432,7 +446,11 @@ def _one_of(node: c.Or) -> tuple[c.Core, tuple[str, ...]] | None:
     """The operand and values of a disjunction that asks whether one fact is one of several texts."""
     operands, values = [], []
     for arg in node.args:
-        if not (isinstance(arg, c.Op) and arg.row.name == "=" and isinstance(arg.args[0], c.Fact | c.Var | c.Field)):
+        if not (
+            isinstance(arg, c.Op)
+            and arg.row.name == "="
+            and isinstance(arg.args[0], c.Fact | c.Var | c.Field)
+        ):
             return None
         if not (isinstance(arg.args[1], c.Const) and isinstance(arg.args[1].value, str)):
             return None
@@ -474,7 +492,9 @@ def _table_function(table: Table) -> Callable[..., tuple[Any, ...] | None]:
     return _hit(table.hit_policy, tests, outputs, default)
 
 
-def _hit(policy: str, tests: list[Any], outputs: list[Any], default: Any) -> Callable[..., tuple[Any, ...] | None]:
+def _hit(
+    policy: str, tests: list[Any], outputs: list[Any], default: Any
+) -> Callable[..., tuple[Any, ...] | None]:
     rows = list(zip(tests, outputs, strict=True))
 
     def none(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -535,5 +555,7 @@ def _fold(policy: str, column: tuple[Any, ...]) -> Any:
         return max(column)
     total = column[0]
     for value in column[1:]:
-        total = total + value if isinstance(total, int) and isinstance(value, int) else NAMES["ADD"](total, value)
+        total = (
+            total + value if isinstance(total, int) and isinstance(value, int) else NAMES["ADD"](total, value)
+        )
     return total

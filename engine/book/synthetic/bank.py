@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
+
 from sancha.engine.book.synthetic.calendar import day
 from sancha.engine.book.synthetic.columns import Column, Template, Words, words
 from sancha.engine.book.synthetic.draw import NA, Ints, Stream

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
+
 from sancha.engine.book.synthetic.draw import Ints, Stream
 
 _EPOCH = dt.date(1970, 1, 1)

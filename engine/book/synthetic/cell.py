@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+
 from sancha.engine.book.schema import LOAN_ID, LOANS, arrow_type, table_schema
 from sancha.engine.book.synthetic.bank import Bank
 from sancha.engine.book.synthetic.calendar import Calendar

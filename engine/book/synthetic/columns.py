@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from sancha.engine.book.schema import arrow_type
 from sancha.engine.book.synthetic.draw import NA, Ints, Mask
 from sancha.engine.feel.types import Type

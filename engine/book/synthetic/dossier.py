@@ -6,6 +6,7 @@ import datetime as dt
 
 import numpy as np
 import pyarrow as pa
+
 from sancha.engine.book.synthetic import bank as banks
 from sancha.engine.book.synthetic import industries, names
 from sancha.engine.book.synthetic.calendar import day, month_of, year_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+
 from sancha.engine.book.synthetic import industries, names
 from sancha.engine.book.synthetic.calendar import add_months, day_of_month
 from sancha.engine.book.synthetic.cell import DRAWDOWN_NUMBER, Cell, missing
@@ -30,9 +31,18 @@ from sancha.engine.book.synthetic.lending import (
 
 #: Loan to value by kind, per cent (content sheet 2.7), in the order of our kinds of collateral.
 KINDS = (
-    "residential", "commercial", "plant", "land_use_right", "own_deposit", "bank_acceptance", "equipment",
-    "vehicle", "receivables", "stock", "ip",
-)  # fmt: skip
+    "residential",
+    "commercial",
+    "plant",
+    "land_use_right",
+    "own_deposit",
+    "bank_acceptance",
+    "equipment",
+    "vehicle",
+    "receivables",
+    "stock",
+    "ip",
+)
 CAPS: Ints = np.array([70, 50, 40, 50, 90, 90, 30, 35, 70, 50, 30])
 PROPERTY = 4  # the kinds before this place are land and buildings
 #: What a piece of each kind is worth at least, in yuan.

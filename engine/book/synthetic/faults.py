@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+
 from sancha.engine.book.synthetic import industries
 from sancha.engine.book.synthetic.calendar import add_months, year_of
 from sancha.engine.book.synthetic.cell import Cell

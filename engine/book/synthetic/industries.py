@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+
 from sancha.engine.book.synthetic.draw import Ints, Mask
 
 

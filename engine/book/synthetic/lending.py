@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 from sancha.engine.book.synthetic import bank as banks
 from sancha.engine.book.synthetic import industries
 from sancha.engine.book.synthetic.calendar import add_months
 from sancha.engine.book.synthetic.cell import Cell, missing
 from sancha.engine.book.synthetic.draw import NA, Ints, Mask, round_to
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 FEN = 100
 RATE = 10**8
@@ -37,13 +38,32 @@ GRADES = ("A1", "A2", "B1", "B2", "C")
 
 # Amounts in yuan by their quantiles (per mille), for each product.
 _AMOUNTS = (
-    ((0, 100_000), (50, 250_000), (100, 400_000), (250, 800_000), (500, 1_600_000), (750, 3_200_000),
-     (900, 6_000_000), (950, 9_000_000), (990, 16_000_000), (997, 22_000_000), (1000, 30_000_000)),
-    ((0, 50_000), (50, 100_000), (250, 300_000), (500, 650_000), (750, 1_300_000), (900, 2_600_000),
-     (970, 4_500_000), (1000, 8_000_000)),
+    (
+        (0, 100_000),
+        (50, 250_000),
+        (100, 400_000),
+        (250, 800_000),
+        (500, 1_600_000),
+        (750, 3_200_000),
+        (900, 6_000_000),
+        (950, 9_000_000),
+        (990, 16_000_000),
+        (997, 22_000_000),
+        (1000, 30_000_000),
+    ),
+    (
+        (0, 50_000),
+        (50, 100_000),
+        (250, 300_000),
+        (500, 650_000),
+        (750, 1_300_000),
+        (900, 2_600_000),
+        (970, 4_500_000),
+        (1000, 8_000_000),
+    ),
     ((0, 500_000), (100, 1_200_000), (500, 4_000_000), (900, 12_000_000), (1000, 30_000_000)),
     ((0, 30_000), (250, 100_000), (500, 200_000), (750, 350_000), (1000, 800_000)),
-)  # fmt: skip
+)
 _TERMS = (
     ((6, 8), (12, 70), (24, 11), (36, 9), (48, 2)),
     ((12, 45), (24, 15), (36, 30), (60, 10)),
@@ -237,12 +257,28 @@ def borrowers(cell: Cell) -> Loans:
         **{
             name: missing(n)
             for name in (
-                "received", "queried", "visit", "second_visit", "report", "rated", "review_in", "review_out",
-                "decided", "signed", "registered", "disbursed", "maturity", "original", "extension",
-                "number", "level", "ended", "missed",
+                "received",
+                "queried",
+                "visit",
+                "second_visit",
+                "report",
+                "rated",
+                "review_in",
+                "review_out",
+                "decided",
+                "signed",
+                "registered",
+                "disbursed",
+                "maturity",
+                "original",
+                "extension",
+                "number",
+                "level",
+                "ended",
+                "missed",
             )
         },
-    )  # fmt: skip
+    )
 
 
 def _groups(cell: Cell, count: int) -> Ints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+
 from sancha.engine.book.synthetic.columns import fixed_width, joined
 from sancha.engine.book.synthetic.draw import Ints, Stream
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from sancha.engine.book.synthetic import bank as banks
 from sancha.engine.book.synthetic.calendar import add_months, day_of_month, month_of, months_between, year_of
 from sancha.engine.book.synthetic.cell import DRAWDOWN_NUMBER, Cell
