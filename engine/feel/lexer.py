@@ -191,7 +191,9 @@ def _unescape(text: str, start: int) -> str:
         )
 
     # Beyond the first 65,536 characters, escapes name the two halves that UTF-16 has.
-    plain = _PAIR.sub(lambda m: m[0].encode("utf-16", "surrogatepass").decode("utf-16"), _ESCAPE.sub(one, text))
+    plain = _PAIR.sub(
+        lambda m: m[0].encode("utf-16", "surrogatepass").decode("utf-16"), _ESCAPE.sub(one, text)
+    )
     if _SURROGATE.search(plain):
         raise FeelSyntaxError("E0103", "an escape for half a character", (start, start + len(text)))
     return plain

@@ -130,7 +130,7 @@ def _arithmetic() -> list[Operator]:
         row(op, INTEGER, INTEGER, INTEGER, f"({{0}} {op} {{1}})", f"({{0}} {op} {{1}})",
             f"{word} of two whole numbers.", (f"3 {op} 2", value))  # fmt: skip
         row(op, NUMBER, NUMBER, NUMBER, f"{fn}({{0}}, {{1}})", f"({{0}} {op} {{1}})",
-            f"{word}, to 34 digits, half to even.", (f"3.0 {op} 2", {"+": "5.0", "-": "1.0", "*": "6.0"}[op]))  # fmt: skip
+            f"{word}, to 34 digits, half to even.", (f"3.5 {op} 2", {"+": "5.5", "-": "1.5", "*": "7"}[op]))  # fmt: skip
         if op != "*":
             row(op, MONEY, MONEY, MONEY, f"{fn}({{0}}, {{1}})", f"({{0}} {op} {{1}})",
                 f"{word} of two amounts.", (f"3 {op} 2", value))  # fmt: skip
@@ -166,8 +166,8 @@ def _arithmetic() -> list[Operator]:
                              (MONTHS, "(-{0})", ('-@"P3M"', "-P3M"))):  # fmt: skip
         rows.append(Operator("negate", (kind,), kind, python, "(-{0})", "The negative.", ex))
     rows.append(Operator("**", (NUMBER, INTEGER), NUMBER, "POWER({0}, {1})", "({0} ** {1})",
-                         "Power with a whole exponent, to 34 digits. Unknown for 0 ** 0, for 0 to a negative power, and "
-                         "beyond 6,144 places.", ("1.1 ** 2", "1.21"), partial=True))  # fmt: skip
+                         "Power with a whole exponent, to 34 digits. Unknown for 0 ** 0, for 0 to a negative "
+                         "power, and beyond 6,144 places.", ("1.1 ** 2", "1.21"), partial=True))  # fmt: skip
     return rows
 
 
@@ -235,7 +235,8 @@ def _functions() -> list[Operator]:
         fn("months between", (DATE, DATE), ("from", "to"), INTEGER, "MONTHS_BETWEEN({0}, {1})",
            "sancha_months_between({0}, {1})",
            "Completed months from the first date to the second: the most months that can be added to `from` without "
-           "going past `to`. Where `to` is earlier, the months are counted back in the same way and are negative.", ('months between(@"2024-01-31", @"2024-02-29")', "1")),
+           "going past `to`. Where `to` is earlier, the months are counted back in the same way and are negative.",
+           ('months between(@"2024-01-31", @"2024-02-29")', "1")),
         fn("years between", (DATE, DATE), ("from", "to"), INTEGER, "YEARS_BETWEEN({0}, {1})",
            "sancha_years_between({0}, {1})",
            "Completed years from the first date to the second, as an age is counted.",
