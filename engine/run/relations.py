@@ -63,7 +63,7 @@ class Scope:
     def __init__(self, parent: Scope | None, rows: Rows, number: int) -> None:
         self.parent = parent
         self.rows = rows
-        self.depth = 0 if parent is None else parent.depth + 1
+        self.depth: int = 0 if parent is None else parent.depth + 1
         self.number = number
         own = {Book: (), Files: ("f",)}.get(type(rows), (f"k{number}",))
         outer = parent.keys if parent else ()
@@ -515,17 +515,10 @@ class _Query:
                 columns = [*shown, f"x.{ROW_KEY} AS {own}", *raw]
                 return f"SELECT {', '.join(columns)} FROM {table} x JOIN {current} t ON t.f = x.{FILE_KEY}"
             case References(name=name, on=on):
-                table = quoted(f"reference:{name}")
-                columns = ", ".join([*shown, f"x.{ROW_KEY} AS {own}", *raw])
-                if on is None:
-                    return f"SELECT {columns} FROM {table} x CROSS JOIN {current} t"
-                field, cell = f"x.{quoted(on[0])}", f"t.{on[1].name}"
-                parts = [f"SELECT {columns} FROM {table} x JOIN {current} t ON {field} = {cell}"]
-                parts.append(f"SELECT {columns} FROM {table} x CROSS JOIN {current} t WHERE {field} IS NULL")
-                if on[1].nullable:
-                    where = f"{cell} IS NULL AND {field} IS NOT NULL"
-                    parts.append(f"SELECT {columns} FROM {table} x CROSS JOIN {current} t WHERE {where}")
-                return " UNION ALL ".join(parts)
+                columns = [*shown, f"x.{ROW_KEY} AS {own}", *raw]
+                return _references(
+                    f"SELECT {', '.join(columns)} FROM {quoted(f'reference:{name}')} x", current, on
+                )
             case Elements(values=values):
                 element, ordinal = f"unnest(t.{values.name})", f"generate_subscripts(t.{values.name}, 1)"
                 columns = [*shown, f"{ordinal} AS {own}"]
@@ -534,6 +527,20 @@ class _Query:
                         columns.append(f"{ordinal if cell.template == ORDER else element} AS {cell.name}")
                 return f"SELECT {', '.join(columns)} FROM {current} t"
         raise TypeError(type(inner.rows).__name__)
+
+
+def _references(select: str, current: str, on: tuple[str, Cell] | None) -> str:
+    """The rows of a reference list beside outer rows `t`: those that are equal, and those that may be."""
+    if on is None:
+        return f"{select} CROSS JOIN {current} t"
+    field, outer = f"x.{quoted(on[0])}", on[1]
+    parts = [
+        f"{select} JOIN {current} t ON {field} = t.{outer.name}",
+        f"{select} CROSS JOIN {current} t WHERE {field} IS NULL",
+    ]
+    if outer.nullable:
+        parts.append(f"{select} CROSS JOIN {current} t WHERE t.{outer.name} IS NULL AND {field} IS NOT NULL")
+    return " UNION ALL ".join(parts)
 
 
 def _number(cell: Cell) -> int:

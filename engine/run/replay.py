@@ -98,7 +98,8 @@ def check_reads(plan: Plan, book: Book) -> None:
     """SanchaError if a rule reads a list for which the book has no table. (Facts are checked when it is opened.)"""
     if all(table in book.tables for table in (*plan.lists, *(REFERENCE + name for name in plan.reference))):
         return
-    for rule in (*plan.rules, *plan.portfolio):
+    rules: list[RulePlan | PortfolioPlan] = [*plan.rules, *plan.portfolio]
+    for rule in rules:
         for name, reference in _lists_of(rule):
             table = REFERENCE + name if reference else name
             if table not in book.tables:

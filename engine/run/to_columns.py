@@ -24,7 +24,19 @@ from sancha.engine.policy.calendar import Calendar
 from sancha.engine.policy.plan import Evidence, ListEvidence, ScalarEvidence
 from sancha.engine.policy.tables import Row, Table, input_name
 from sancha.engine.policy.vocabulary import ListDef, Vocabulary
-from sancha.engine.run.exact import ROW_LIMIT, WHOLE, Digits, Exact, Missing, Numbers, Plain, Ratio, Value
+from sancha.engine.run.exact import (
+    ROW_LIMIT,
+    WHOLE,
+    Digits,
+    Exact,
+    Function,
+    Missing,
+    Numbers,
+    Plain,
+    Ratio,
+    Value,
+    register,
+)
 from sancha.engine.run.relations import (
     ELEMENT,
     Cell,
@@ -561,10 +573,10 @@ class Compiler:
                 element = self.raw(inner, ELEMENT, values.type.item, ColumnBounds())
                 return inner, env.with_name(comp.var, element), self.absent(values)
             case c.ListConst(items=items):
-                values = [self.value(i, env) for i in items]
-                for value in values:
+                listed = [self.value(i, env) for i in items]
+                for value in listed:
                     outer = deeper(outer, value.scope)
-                cell, element_of = self.listed(values)
+                cell, element_of = self.listed(listed)
                 inner = self.relations.scope(outer, Elements(cell))
                 return inner, env.with_name(comp.var, element_of(inner)), self.false
         raise TypeError(type(comp.source).__name__)
@@ -642,7 +654,7 @@ class Compiler:
             case c.Field() | c.Element() | c.ListField():
                 found = self.relations.book if node.var in bound else env.find(node.var).scope
             case c.Var():
-                return self.relations.book if node.name in bound else env.find(node.name).scope  # type: ignore[union-attr]
+                return self.relations.book if node.name in bound else env.find(node.name).scope
             case c.Let():
                 first = self.anchor(node.value, env, bound)
                 return deeper(first, self.anchor(node.body, env, bound | {node.name}))
@@ -1002,11 +1014,10 @@ MACROS = (
 
 def prepare(connection: duckdb.DuckDBPyConnection, calendar: Calendar) -> None:
     """Make what the templates of the operator table call known to a connection."""
-    for name, call, given, result in (
-        ("sancha_working_day", _working_day(calendar), "DATE", "BIGINT"),
-        ("sancha_nth_working_day", _nth_working_day(calendar), "BIGINT", "DATE"),
-    ):
-        connection.create_function(name, call, [given], result, type="arrow", null_handling="special")
+    register(connection, Function("sancha_working_day", _working_day(calendar), ("DATE",), "BIGINT", ""))
+    register(
+        connection, Function("sancha_nth_working_day", _nth_working_day(calendar), ("BIGINT",), "DATE", "")
+    )
     for macro in MACROS:
         connection.execute(f"CREATE OR REPLACE MACRO {macro}")
 
