@@ -292,12 +292,12 @@ class Checker:
                 "E0201", f"`{name}` is a group of facts", node, f"its facts are {_listed(facts)}"
             )
         if name == "?":
-            help = "`?` stands only in the cells of a decision table, for the value of the input"
-            return self.defect("E0201", "`?` has no meaning here", node, help)
-        help = did_you_mean(name, self.known_names())
-        if help is None and any(name in type_.values for type_ in self.scope.facts.values()):
-            help = f'texts stand in double quotes: `"{name}"`'
-        return self.defect("E0201", f"unknown name `{name}`", node, help)
+            place = "`?` stands only in the cells of a decision table, for the value of the input"
+            return self.defect("E0201", "`?` has no meaning here", node, place)
+        near = did_you_mean(name, self.known_names())
+        if near is None and any(name in type_.values for type_ in self.scope.facts.values()):
+            near = f'texts stand in double quotes: `"{name}"`'
+        return self.defect("E0201", f"unknown name `{name}`", node, near)
 
     def on_path(self, node: s.Path) -> _Meaning:
         dotted = _dotted(node)

@@ -130,7 +130,8 @@ def _arithmetic() -> list[Operator]:
         row(op, INTEGER, INTEGER, INTEGER, f"({{0}} {op} {{1}})", f"({{0}} {op} {{1}})",
             f"{word} of two whole numbers.", (f"3 {op} 2", value))  # fmt: skip
         row(op, NUMBER, NUMBER, NUMBER, f"{fn}({{0}}, {{1}})", f"({{0}} {op} {{1}})",
-            f"{word}, to 34 digits, half to even.", (f"3.5 {op} 2", {"+": "5.5", "-": "1.5", "*": "7"}[op]))  # fmt: skip
+            f"{word}, to 34 digits, half to even.",
+            (f"3.5 {op} 2", {"+": "5.5", "-": "1.5", "*": "7"}[op]))  # fmt: skip
         if op != "*":
             row(op, MONEY, MONEY, MONEY, f"{fn}({{0}}, {{1}})", f"({{0}} {op} {{1}})",
                 f"{word} of two amounts.", (f"3 {op} 2", value))  # fmt: skip

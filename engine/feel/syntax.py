@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 Span = tuple[int, int]
 
@@ -147,7 +148,8 @@ class Negated(Node):
 
 def children(node: Node) -> Iterator[Node]:
     """The parts of a node, in the order of the text."""
-    for name in _parts(type(node)):
+    kind: Any = type(node)
+    for name in _parts(kind):
         value = getattr(node, name)
         if isinstance(value, Node):
             yield value
@@ -167,7 +169,7 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 @cache
-def _parts(kind: type[Node]) -> tuple[str, ...]:
+def _parts(kind: type) -> tuple[str, ...]:
     """The attributes of a node class that hold parts."""
     kinds = {"Node", "tuple[Node, ...]", "tuple[tuple[str, Node], ...]"}
     return tuple(f.name for f in dataclasses.fields(kind) if f.type in kinds)

@@ -151,7 +151,7 @@ def _not_bottomless(text: str, shown: str) -> None:
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > MAX_DEPTH:
+        if depth > MAX_DEPTH and event.start_mark is not None:
             place = _place_at(shown, text, event.start_mark.index)
             raise PackError([Diagnostic("E0301", f"nested more than {MAX_DEPTH} deep", place)])
 
