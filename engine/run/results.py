@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +18,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import sancha
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.plan import Outcome
 
@@ -174,7 +174,7 @@ class RunWriter:
 def versions() -> dict[str, str]:
     """What made a run, for run.json."""
     return {
-        "sancha": version("sancha"),
+        "sancha": vars(sancha)["__version__"],
         "duckdb": duckdb.__version__,
         "pyarrow": pa.__version__,
         "python": platform.python_version(),

@@ -1,0 +1,470 @@
+"""The replay: both engines write the same run, all of it or nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from agreement import Generator, constants_of, differences, generated_book
+from expressions import rule as generated_rule
+from small_pack import small_pack, write_pack
+
+from sancha.engine.book.schema import table_schema
+from sancha.engine.book.store import open_book, write_book
+from sancha.engine.book.synthesize import synthesize
+from sancha.engine.diagnostics import SanchaError
+from sancha.engine.policy.pack import Pack, load_pack
+from sancha.engine.policy.vocabulary import load_vocabulary
+from sancha.engine.run import columns as columns_module
+from sancha.engine.run import replay as replay_module
+from sancha.engine.run import working
+from sancha.engine.run.replay import replay
+from sancha.engine.run.results import EXCEPTIONS_SCHEMA, OUTCOMES_SCHEMA, RunWriter
+
+ROOT = Path(__file__).resolve().parent.parent
+AGREE = Path(__file__).parent / "agree"
+DATA = Path(os.environ.get("SANCHA_DATA", ROOT.parent / "shared" / "data"))
+AS_OF = dt.date(2024, 12, 31)
+
+
+def both(folder: Path, book: Path, pack: Path, **options: Any) -> Path:
+    """Replays by both engines, and asks that they agree in everything; the columnar run."""
+    runs = {engine: folder / f"run-{engine}" for engine in ("columns", "row")}
+    for engine, out in runs.items():
+        replay(book, pack, out, engine=engine, progress=False, **options)
+    assert differences(runs["columns"], runs["row"]) == []
+    infos = [json.loads((out / "run.json").read_text()) for out in runs.values()]
+    assert infos[0]["outcomes"] == infos[1]["outcomes"]
+    return runs["columns"]
+
+
+# -- agreement ----------------------------------------------------------------------------------------------------
+
+
+def test_demonstration_pack_agrees_on_generated_files(tmp_path: Path) -> None:
+    """2,000 files with missing facts, amounts and dates at the thresholds, month ends, leap days, odd lists."""
+    pack = load_pack(ROOT / "rules")
+    generated_book(tmp_path / "book", pack.vocabulary, Generator(7, constants_of(pack), 0.06), 2_000)
+    run = both(tmp_path, tmp_path / "book", ROOT / "rules")
+    outcomes = json.loads((run / "run.json").read_text())["outcomes"]
+    assert all(outcomes[name] for name in ("pass", "breach", "not applicable", "unknown", "not due"))
+
+
+@pytest.mark.parametrize("hindsight", [False, True])
+def test_demonstration_pack_agrees_on_the_synthetic_book(tmp_path: Path, hindsight: bool) -> None:
+    vocabulary = load_vocabulary(ROOT / "rules" / "vocabulary.yaml")
+    synthesize(600, 3, tmp_path / "book", vocabulary)
+    both(tmp_path, tmp_path / "book", ROOT / "rules", hindsight=hindsight)
+
+
+@pytest.mark.parametrize("example", ["sba", "bpic2012"])
+def test_examples_agree_on_the_real_books(tmp_path: Path, example: str) -> None:
+    source = DATA / example
+    if not source.is_dir():
+        pytest.skip(f"needs the data folder {source}")
+    from sancha.engine.book.intake import import_extract
+
+    folder = ROOT / "examples" / example
+    vocabulary = load_vocabulary(folder / "pack" / "vocabulary.yaml")
+    import_extract(source, folder / "mapping.yaml", vocabulary, tmp_path / "book")
+    both(tmp_path, tmp_path / "book", folder / "pack")
+
+
+def generated_pack(folder: Path, seed: int, rules: int = 10) -> Pack:
+    """The pack of tests/agree with random rules and waivers."""
+    rng = random.Random(seed)
+    shutil.copytree(AGREE / "pack", folder)
+    scope = load_pack(folder).scope
+    made: list[dict[str, Any]] = []
+    attempts = 0
+    while len(made) < rules:
+        attempts += 1
+        assert attempts < rules * 20, "the generator draws too few rules that check"
+        drawn = generated_rule(rng, scope, len(made))
+        (folder / "rules" / "generated.yaml").write_text(_documents([*made, drawn]), encoding="utf-8")
+        try:
+            load_pack(folder)
+        except SanchaError:
+            continue
+        made.append(drawn)
+    (folder / "rules" / "generated.yaml").write_text(_documents(made), encoding="utf-8")
+    waivers = [
+        {
+            "waiver": f"W-{number}",
+            "rule": drawn["rule"],
+            "scope": "loan.secured",
+            "approver": "S1",
+            "level": rng.choice([2, 3, 4]),
+            "from": "2024-01-01",
+            "until": rng.choice(["2024-03-31", "2025-12-31"]),
+            "compensating control": {"en": "None"},
+        }
+        for number, drawn in enumerate(made)
+        if drawn.get("kind") != "portfolio" and rng.random() < 0.5
+    ]
+    (folder / "waivers.yaml").write_text(yaml.safe_dump({"waivers": waivers}), encoding="utf-8")
+    return load_pack(folder)
+
+
+def _documents(rules: list[dict[str, Any]]) -> str:
+    return "---\n".join(yaml.safe_dump(r, allow_unicode=True, sort_keys=False) for r in rules)
+
+
+@pytest.fixture(scope="module")
+def agree_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pack = load_pack(AGREE / "pack")
+    folder = tmp_path_factory.mktemp("agree") / "book"
+    generated_book(folder, pack.vocabulary, Generator(3, constants_of(pack)), 150)
+    return folder
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_generated_packs_agree(tmp_path: Path, agree_book: Path, seed: int) -> None:
+    generated_pack(tmp_path / "pack", seed)
+    both(tmp_path, agree_book, tmp_path / "pack", hindsight=seed % 3 == 0)
+
+
+@pytest.mark.parametrize("pack", sorted(p.name for p in AGREE.glob("kept-*")) or ["none"])
+def test_kept_packs_agree(tmp_path: Path, agree_book: Path, pack: str) -> None:
+    """Packs on which the engines once disagreed: rules of a file `rules.yaml` added to the pack of tests/agree."""
+    if pack == "none":
+        return
+    shutil.copytree(AGREE / "pack", tmp_path / "pack")
+    shutil.copytree(AGREE / pack, tmp_path / "pack" / "rules" / pack)
+    both(tmp_path, agree_book, tmp_path / "pack")
+
+
+# -- what a run says ----------------------------------------------------------------------------------------------
+
+CHECK = """
+rule: T-01
+judged on: loan.decided_on
+in force: {from: 2020-01-01}
+applies when: loan.kind = "a"
+require: loan.amount <= 100 and (some v in visits satisfies v.done)
+"""
+
+
+def small_book(folder: Path, pack: Pack, rows: list[dict[str, Any]], visits: list[dict[str, Any]]) -> Path:
+    vocabulary = pack.vocabulary
+    tables = {
+        "loans": pa.Table.from_pylist(rows, table_schema(vocabulary, "loans")),
+        "visits": pa.Table.from_pylist(visits, table_schema(vocabulary, "visits")),
+        "payments": pa.Table.from_pylist([], table_schema(vocabulary, "payments")),
+        "reference/people": pa.Table.from_pylist([], table_schema(vocabulary, "reference/people")),
+    }
+    write_book(folder, vocabulary, tables, as_of=AS_OF, synthetic=True, source="test")
+    return folder
+
+
+def loan(number: int, **facts: Any) -> dict[str, Any]:
+    known = {
+        "loan.branch": "East",
+        "loan.kind": "a",
+        "loan.amount": Decimal("100.00"),
+        "loan.decided_on": dt.date(2024, 5, 17),
+        "visits": 1,
+        "payments": 0,
+    }
+    return {"loan_id": f"L{number}", **known, **{k.replace("__", "."): v for k, v in facts.items()}}
+
+
+def visit(number: int, **fields: Any) -> dict[str, Any]:
+    known = {
+        "loan_id": f"L{number}",
+        "item": 1,
+        "date": dt.date(2024, 5, 1),
+        "staff": ["三", "B"],
+        "done": True,
+    }
+    return {**known, **fields}
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Path:
+    """A run of one rule over five files."""
+    pack = small_pack(tmp_path / "pack", CHECK)
+    rows = [
+        loan(1),
+        loan(2, loan__amount=Decimal("100.01")),
+        loan(3, loan__kind="b"),
+        loan(4, visits=None),
+        loan(5, loan__amount=None, loan__branch=None),
+    ]
+    small_book(tmp_path / "book", pack, rows, [visit(1), visit(2), visit(3), visit(5, done=None)])
+    return both(tmp_path, tmp_path / "book", tmp_path / "pack")
+
+
+def test_codes_and_exceptions(told: Path) -> None:
+    codes = pq.read_table(told / "codes.parquet")
+    assert codes.schema.field("T-01").type == pa.int8()
+    assert codes.to_pydict() == {"loan_id": ["L1", "L2", "L3", "L4", "L5"], "T-01": [0, 1, 2, 3, 3]}
+    table = pq.read_table(told / "exceptions.parquet")
+    assert table.schema.equals(EXCEPTIONS_SCHEMA)
+    breach, no_list, no_amount = table.to_pylist()
+    assert breach["outcome"] == "breach" and breach["version"] == "2020-01-01" and breach["branch"] == "East"
+    assert breach["judged_on"] == dt.date(2024, 5, 17) and breach["exposure"] == Decimal("100.01")
+    assert [(f["fact"], f["value"]) for f in breach["facts"]] == [
+        ("loan.amount", "100.01"),
+        ("loan.decided_on", "2024-05-17"),
+        ("loan.kind", "a"),
+        ("visits[1].date", "2024-05-01"),
+        ("visits[1].done", "true"),
+    ]
+    assert breach["missing"] == [] and breach["note"] is None and breach["group"] is None
+    assert no_list["missing"] == ["visits"] and no_amount["missing"] == ["loan.amount", "visits.done"]
+    assert no_amount["exposure"] is None and no_amount["branch"] is None
+    assert {f["fact"]: f["value"] for f in no_amount["facts"]}["loan.amount"] is None
+
+
+def test_outcomes_are_counted_by_branch_product_and_quarter(told: Path) -> None:
+    table = pq.read_table(told / "outcomes.parquet")
+    assert table.schema.equals(OUTCOMES_SCHEMA)
+    rows = table.to_pylist()
+    assert sum(r["files"] for r in rows) == 5
+    assert {(r["branch"], r["outcome"]): (r["files"], r["exposure"]) for r in rows} == {
+        ("East", "pass"): (1, Decimal("100.00")),
+        ("East", "breach"): (1, Decimal("100.01")),
+        ("East", "not applicable"): (1, Decimal("100.00")),
+        ("East", "unknown"): (1, Decimal("100.00")),
+        (None, "unknown"): (1, Decimal("0.00")),
+    }
+    assert {r["period"] for r in rows} == {"2024Q2"} and {r["product"] for r in rows} == {None}
+    info = json.loads((told / "run.json").read_text())
+    assert info["outcomes"] == {
+        "pass": 1,
+        "breach": 1,
+        "not applicable": 1,
+        "unknown": 2,
+        "waived": 0,
+        "not due": 0,
+    }
+    assert info["files"] == 5 and info["rules"] == 1 and info["engine"] == "columns" and not info["hindsight"]
+    assert info["book"]["as_of"] == "2024-12-31" and {"sancha", "duckdb", "python"} <= set(info["versions"])
+
+
+def test_another_day_of_the_book(tmp_path: Path) -> None:
+    rule = "rule: T-01\njudged on: as_of\nin force: {from: 2024-06-01}\nrequire: loan.amount > 1"
+    pack = small_pack(tmp_path / "pack", rule)
+    small_book(tmp_path / "book", pack, [loan(1)], [visit(1)])
+    for day, outcome in ((None, "pass"), (dt.date(2024, 5, 31), "not applicable")):
+        run = replay(tmp_path / "book", tmp_path / "pack", tmp_path / "run", progress=False, as_of=day)
+        assert run.outcomes[outcome] == 1
+
+
+GROUPS = """
+rule: T-02
+kind: portfolio
+in force: {from: 2020-01-01}
+where: loan.grade > 0
+group by: loan.branch
+measure: loan.amount
+require: share <= 0.5
+"""
+
+
+def groups(
+    tmp_path: Path, rows: list[dict[str, Any]]
+) -> dict[str, tuple[str, list[str], dict[str, str | None]]]:
+    """The outcomes of the groups, with what was missing and the figures of those that are exceptions."""
+    pack = small_pack(tmp_path / "pack", GROUPS)
+    small_book(tmp_path / "book", pack, [{**r, "visits": 0} for r in rows], [])
+    run = both(tmp_path, tmp_path / "book", tmp_path / "pack")
+    found = pq.read_table(run / "exceptions.parquet").to_pylist()
+    return {
+        r["group"]: (r["outcome"], r["missing"], {f["fact"]: f["value"] for f in r["facts"]}) for r in found
+    } | {"counted": pq.read_table(run / "outcomes.parquet").select(["outcome", "files"]).to_pydict()}  # type: ignore[dict-item]
+
+
+def test_a_group_above_the_limit_is_a_breach(tmp_path: Path) -> None:
+    rows = [
+        loan(1, loan__grade=1),
+        loan(2, loan__branch="West", loan__grade=1, loan__amount=Decimal("100.01")),
+    ]
+    found = groups(tmp_path, [*rows, loan(3, loan__grade=0, loan__branch="North")])
+    assert found["counted"] == {"outcome": ["breach", "pass"], "files": [1, 1]}
+    outcome, missing, facts = found["West"]
+    assert (outcome, missing) == ("breach", [])
+    assert facts == {"share": "0.500025", "total": "100.01", "files": "1"}
+
+
+def test_files_without_a_group_leave_open_who_would_pass(tmp_path: Path) -> None:
+    rows = [
+        loan(i, loan__grade=1, loan__branch=b) for i, b in enumerate(["East", "East", "East", "West", None])
+    ]
+    found = groups(tmp_path, rows)
+    assert found["East"][0] == "breach"
+    # 1 of 5 is within the limit, and 2 of 5 would be: the file without a branch cannot matter.
+    assert found["counted"] == {"outcome": ["breach", "pass"], "files": [1, 1]}
+
+
+def test_files_without_a_group_can_matter(tmp_path: Path) -> None:
+    rows = [
+        loan(i, loan__grade=1, loan__branch=b) for i, b in enumerate(["East", "West", "South", None, None])
+    ]
+    found = groups(tmp_path, rows)
+    assert {g: found[g][:2] for g in ("East", "West", "South")} == {
+        g: ("unknown", ["loan.branch"]) for g in ("East", "West", "South")
+    }
+
+
+def test_an_amount_that_is_missing_leaves_the_shares_open(tmp_path: Path) -> None:
+    west = loan(2, loan__grade=None, loan__branch="West")
+    rows = [loan(1, loan__grade=1), west, loan(3, loan__grade=1, loan__amount=None)]
+    found = groups(tmp_path, rows)
+    assert found["East"][:2] == ("unknown", ["loan.amount", "loan.grade"])
+
+
+# -- how it is written --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Callable[..., Path]:
+    pack = small_pack(tmp_path / "pack", CHECK)
+    rows = [loan(i, loan__amount=Decimal(95 + i % 10)) for i in range(100, 200)]
+    small_book(tmp_path / "book", pack, rows, [visit(i) for i in range(100, 200)])
+
+    def run(out: Path, **options: Any) -> Path:
+        return replay(tmp_path / "book", tmp_path / "pack", out, progress=False, **options).path
+
+    return run
+
+
+def test_the_same_bytes_again(tmp_path: Path, demo: Callable[..., Path]) -> None:
+    for name in ("first", "second"):
+        demo(tmp_path / name)
+    for file in ("codes", "outcomes", "exceptions"):
+        first, second = ((tmp_path / run / f"{file}.parquet").read_bytes() for run in ("first", "second"))
+        assert first == second
+
+
+def test_chunks_make_no_difference(
+    tmp_path: Path, demo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo(tmp_path / "whole")
+    monkeypatch.setattr(working, "CHUNK", 7)
+    demo(tmp_path / "chunks")
+    assert differences(tmp_path / "chunks", tmp_path / "whole") == []
+
+
+def test_books_out_of_order(
+    tmp_path: Path, demo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo(tmp_path / "sorted")
+    loans = tmp_path / "book" / "loans.parquet"
+    table = pq.read_table(loans)
+    pq.write_table(table.take(list(reversed(range(table.num_rows)))), loans)
+    monkeypatch.setattr(working, "CHUNK", 30)
+    demo(tmp_path / "reversed")
+    assert differences(tmp_path / "reversed", tmp_path / "sorted") == []
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.name not in ("pack", "book"))
+
+
+def test_an_older_run_is_replaced_and_other_folders_are_not(
+    tmp_path: Path, demo: Callable[..., Path]
+) -> None:
+    demo(tmp_path / "run")
+    (tmp_path / "run" / "old").write_text("x")
+    demo(tmp_path / "run")
+    assert not (tmp_path / "run" / "old").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("x")
+    with pytest.raises(SanchaError, match="`mine` is there already and is not a run"):
+        demo(tmp_path / "mine")
+    assert left(tmp_path) == ["mine", "run"]
+
+
+@pytest.mark.parametrize("engine", ["columns", "row"])
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_nothing_is_left_of_a_run_that_failed(
+    tmp_path: Path,
+    demo: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    failure: BaseException,
+) -> None:
+    demo(tmp_path / "run")
+    before = (tmp_path / "run" / "run.json").read_text()
+
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(RunWriter, "exceptions", fail)
+    expected = SanchaError if isinstance(failure, OSError) else KeyboardInterrupt
+    with pytest.raises(expected) as error:
+        demo(tmp_path / "run", engine=engine)
+    if isinstance(error.value, SanchaError):
+        assert (
+            "no space is left on the disk" in error.value.message
+            and error.value.help == "nothing was left behind"
+        )
+    assert left(tmp_path) == ["run"] and (tmp_path / "run" / "run.json").read_text() == before
+
+
+def test_lists_that_the_book_lacks_are_an_error(tmp_path: Path) -> None:
+    write_pack(tmp_path / "pack", CHECK, "rule: T-03\njudged on: loan.decided_on\nin force: {from: 2020-01-01}\n"
+               "require: some p in people satisfies p.id = loan.branch")  # fmt: skip
+    pack = load_pack(tmp_path / "pack")
+    loans = pa.Table.from_pylist([loan(1)], table_schema(pack.vocabulary, "loans"))
+    visits = pa.Table.from_pylist([visit(1)], table_schema(pack.vocabulary, "visits"))
+    write_book(
+        tmp_path / "book",
+        pack.vocabulary,
+        {"loans": loans, "visits": visits},
+        as_of=AS_OF,
+        synthetic=True,
+        source="t",
+    )
+    with pytest.raises(SanchaError) as error:
+        replay(tmp_path / "book", tmp_path / "pack", tmp_path / "run", progress=False)
+    assert error.value.message == "the rule `T-03` reads the list `people`, which the book has no table for"
+    assert "reference/people.parquet" in (error.value.help or "")
+    assert left(tmp_path) == []
+
+
+def test_unknown_engine(tmp_path: Path) -> None:
+    with pytest.raises(SanchaError, match="unknown engine `spark`"):
+        replay(tmp_path, tmp_path, tmp_path / "run", engine="spark")
+
+
+def test_many_groups_do_not_overflow(tmp_path: Path) -> None:
+    """Exposures are summed in whole cents, beyond what one amount may be."""
+    most = Decimal("9999999999999999.99")
+    pack = small_pack(tmp_path / "pack", CHECK)
+    small_book(tmp_path / "book", pack, [loan(i, loan__amount=most, visits=0) for i in range(50)], [])
+    run = both(tmp_path, tmp_path / "book", tmp_path / "pack")
+    assert pq.read_table(run / "outcomes.parquet")["exposure"].to_pylist() == [most * 50]
+
+
+def test_little_memory_and_one_worker_give_the_same(
+    tmp_path: Path, demo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo(tmp_path / "one")
+    monkeypatch.setattr(columns_module, "MEMORY", "64MB")
+    monkeypatch.setattr(columns_module, "MOST_WORKERS", 1)
+    monkeypatch.setattr(working, "CHUNK", 20)
+    demo(tmp_path / "two")
+    assert differences(tmp_path / "two", tmp_path / "one") == []
+
+
+def test_the_book_is_opened_once(
+    tmp_path: Path, demo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    monkeypatch.setattr(replay_module, "open_book", lambda *args: opened.append(args) or open_book(*args))
+    demo(tmp_path / "run")
+    assert len(opened) == 1
