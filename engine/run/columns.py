@@ -225,6 +225,8 @@ def _in_order(workers: Sequence[_Worker], chunks: Sequence[Span]) -> Iterator[Ch
         for worker in workers:
             worker.interrupt()
         executor.shutdown(cancel_futures=True)
+        for worker in workers:
+            worker.close()
 
 
 class _Worker:
@@ -244,7 +246,12 @@ class _Worker:
         for cursor in self.cursors:
             cursor.interrupt()
 
+    def close(self) -> None:
+        for cursor in self.cursors:
+            cursor.close()
+
     def judge(self, span: Span) -> ChunkResult:
+        """Judge the files of a chunk."""
         self.tables.load(span)
         self.cursor.execute(f"CREATE OR REPLACE TABLE result AS {self.columns.main}")
         codes = self.codes()

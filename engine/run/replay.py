@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -200,13 +201,15 @@ def _write_groups(run: _Run, tallies: dict[str, Tally], reference: Reference, wr
 def _judge_columns(run: _Run, writer: RunWriter, step: Callable[[int], None]) -> None:
     """The columnar engine: chunk by chunk."""
     tallies = {plan.id: Tally() for plan in run.plan.portfolio}
-    for chunk in Columns(run.pack, run.book, run.plan, run.as_of).results(writer.folder / "spill"):
+    spill = writer.folder / "spill"
+    for chunk in Columns(run.pack, run.book, run.plan, run.as_of).results(spill):
         writer.codes(chunk.codes)
         writer.count(chunk.counts)
         writer.exceptions(chunk.exceptions)
         for rule, tally in chunk.tallies.items():
             tallies[rule].update(tally)
         step(chunk.files)
+    shutil.rmtree(spill, ignore_errors=True)
     _write_groups(run, tallies, read_reference(run.book, run.pack.vocabulary), writer)
 
 
