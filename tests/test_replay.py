@@ -468,3 +468,18 @@ def test_the_book_is_opened_once(
     monkeypatch.setattr(replay_module, "open_book", lambda *args: opened.append(args) or open_book(*args))
     demo(tmp_path / "run")
     assert len(opened) == 1
+
+
+def test_what_whole_numbers_cannot_hold_is_computed_by_the_row_and_told(tmp_path: Path) -> None:
+    rule = "rule: T-01\njudged on: loan.decided_on\nin force: {from: 2020-01-01}\nrequire: "
+    for requirement, told_ in (
+        ("loan.amount / loan.other <= 0.7", {}),
+        ("loan.amount / loan.other * 3 >= 1", {"T-01": ["`*`", "`/`", "`>=`"]}),
+    ):
+        pack = small_pack(tmp_path / "pack", rule + requirement)
+        # A third of three: 1 exactly, but 0.9999999999999999999999999999999999 in 34 digits.
+        rows = [loan(1, loan__amount=Decimal("1.00"), loan__other=Decimal("3.00"), visits=0)]
+        small_book(tmp_path / "book", pack, rows, [])
+        run = both(tmp_path, tmp_path / "book", tmp_path / "pack")
+        assert json.loads((run / "run.json").read_text())["row_functions"] == told_
+        assert pq.read_table(run / "codes.parquet")["T-01"].to_pylist() == [0 if not told_ else 1]

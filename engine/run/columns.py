@@ -27,7 +27,7 @@ from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Outcome, Plan, PortfolioPlan, RulePlan
 from sancha.engine.run.exact import Exact, Missing, register
 from sancha.engine.run.portfolio import Conditions, Sum, Tally, conditions
-from sancha.engine.run.relations import Cell, literal, query, quoted
+from sancha.engine.run.relations import Cell, functions_of, literal, query, quoted
 from sancha.engine.run.results import EXCEPTIONS, EXCEPTIONS_SCHEMA, OUTCOMES_SCHEMA, codes_schema
 from sancha.engine.run.to_columns import TEXTS, Compiler, prepare
 from sancha.engine.run.working import GROUP, Span, WorkingTables, book_bounds, parquet_sources, spans
@@ -137,6 +137,17 @@ class Columns:
             scale,
         )
 
+    def row_functions(self) -> dict[str, list[str]]:
+        """The rules that call functions of the row evaluator, with the operators that they call them for."""
+        reasons = {f.name: f.reason for f in self.compiler.numbers.functions.values()}
+        codes = {cell.name: cell for cell in self.shown}
+        found = {}
+        for columns in self.rules:
+            called = {reasons[name] for name in functions_of(codes[columns.code]) if name in reasons}
+            if called:
+                found[columns.rule.id] = sorted(called)
+        return found
+
     # -- running ------------------------------------------------------------------------------------------
 
     def results(self, spill: Path) -> Iterator[ChunkResult]:
@@ -147,10 +158,11 @@ class Columns:
         with duckdb.connect() as connection:
             connection.execute(f"SET memory_limit = '{MEMORY}'")
             connection.execute(f"SET temp_directory = {literal(str(spill))}")
-            connection.execute("SET preserve_insertion_order = false")
             prepare(connection, self.pack.calendar)
             self.register(connection)
+            # Reference lists have no numbers of their own: they keep the order of their file.
             self._tables(connection).reference()
+            connection.execute("SET preserve_insertion_order = false")
             # A book of one chunk has its rules share the cores.
             made = [_Worker(self, connection, i, hands=max(cores // workers, 1)) for i in range(workers)]
             yield from _in_order(made, chunks)

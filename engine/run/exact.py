@@ -30,7 +30,7 @@ from sancha.engine.feel.operators import BY_NAME, Operator
 from sancha.engine.feel.types import Type
 from sancha.engine.policy.calendar import Calendar
 from sancha.engine.run.as_text import as_text
-from sancha.engine.run.relations import Cell, Relations, Scope, deeper
+from sancha.engine.run.relations import ROW_FUNCTION, Cell, Relations, Scope, deeper
 from sancha.engine.run.runtime import NAMES
 
 #: The row rounds nothing below this.
@@ -642,7 +642,7 @@ class Numbers:
     ) -> Function:
         full = (*key, *types, result)
         if full not in self.functions:
-            name = f"sancha_row_{len(self.functions)}"
+            name = f"{ROW_FUNCTION}{len(self.functions)}"
             self.functions[full] = Function(
                 name, _vectorised(call, readers, result), tuple(types), result, reason
             )

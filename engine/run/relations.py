@@ -9,6 +9,7 @@ stage a cell that is used more than once is a column, computed once; the others 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -78,6 +79,8 @@ RAW, PLAIN, AGGREGATE, CONSTANT = "raw", "plain", "aggregate", "constant"
 ORDER = "#k"
 #: The raw column of an element of a list-valued cell.
 ELEMENT = "value"
+#: What the names of functions of the row evaluator begin with.
+ROW_FUNCTION = "sancha_row_"
 #: The keys of the tables of lists, quoted; `#` keeps them apart from fields.
 FILE_KEY, ROW_KEY = '"#f"', '"#k"'
 
@@ -288,6 +291,20 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
 
 
+def functions_of(cell: Cell) -> set[str]:
+    """The names of the functions of the row evaluator that a cell, or a cell it is computed from, calls."""
+    found: set[str] = set()
+    seen: set[Cell] = set()
+    pending = [cell]
+    while pending:
+        current = pending.pop()
+        if current not in seen:
+            seen.add(current)
+            found.update(_ROW_FUNCTION.findall(current.template))
+            pending.extend(current.needs)
+    return found
+
+
 def query(
     outputs: Sequence[Cell], relations: Relations, *, files: str = "files", all_files: bool = True
 ) -> str:
@@ -296,6 +313,9 @@ def query(
     `all_files` says that the tables of lists hold items of these files only.
     """
     return _Query(relations, files, all_files).text(outputs)
+
+
+_ROW_FUNCTION = re.compile(rf"{ROW_FUNCTION}\d+")
 
 
 class _Query:

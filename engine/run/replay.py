@@ -71,7 +71,7 @@ def replay(
     run = _Run(policy, opened, plan, day, hindsight)
     with RunWriter(out, [rule.id for rule in plan.rules]) as writer:
         with _bar(progress, opened.loans) as step:
-            ENGINES[engine](run, writer, step)
+            row_functions = ENGINES[engine](run, writer, step)
         writer.finish(
             {
                 "format": FORMAT,
@@ -85,6 +85,7 @@ def replay(
                 },
                 "engine": engine,
                 "hindsight": hindsight,
+                "row_functions": row_functions,
                 "versions": versions(),
                 "rules": len(plan.rules) + len(plan.portfolio),
                 "files": opened.loans,
@@ -198,11 +199,12 @@ def _write_groups(run: _Run, tallies: dict[str, Tally], reference: Reference, wr
 # -- as columns -------------------------------------------------------------------------------------------------------
 
 
-def _judge_columns(run: _Run, writer: RunWriter, step: Callable[[int], None]) -> None:
-    """The columnar engine: chunk by chunk."""
+def _judge_columns(run: _Run, writer: RunWriter, step: Callable[[int], None]) -> dict[str, list[str]]:
+    """The columnar engine: chunk by chunk. Gives the rules that are computed in part by the row's functions."""
     tallies = {plan.id: Tally() for plan in run.plan.portfolio}
     spill = writer.folder / "spill"
-    for chunk in Columns(run.pack, run.book, run.plan, run.as_of).results(spill):
+    columns = Columns(run.pack, run.book, run.plan, run.as_of)
+    for chunk in columns.results(spill):
         writer.codes(chunk.codes)
         writer.count(chunk.counts)
         writer.exceptions(chunk.exceptions)
@@ -211,12 +213,13 @@ def _judge_columns(run: _Run, writer: RunWriter, step: Callable[[int], None]) ->
         step(chunk.files)
     shutil.rmtree(spill, ignore_errors=True)
     _write_groups(run, tallies, read_reference(run.book, run.pack.vocabulary), writer)
+    return columns.row_functions()
 
 
 # -- row by row -------------------------------------------------------------------------------------------------------
 
 
-def _judge_rows(run: _Run, writer: RunWriter, step: Callable[[int], None]) -> None:
+def _judge_rows(run: _Run, writer: RunWriter, step: Callable[[int], None]) -> dict[str, list[str]]:
     """The row engine: the definition, file by file."""
     evaluator = Evaluator(run.pack, plan=run.plan)
     stages = {rule.id: rule.stage for rule in run.plan.rules}
@@ -259,9 +262,10 @@ def _judge_rows(run: _Run, writer: RunWriter, step: Callable[[int], None]) -> No
             codes, exceptions = [], []
     writer.count(counts.table())
     _write_groups(run, tallies.tallies, reference, writer)
+    return {}
 
 
-ENGINES: dict[str, Callable[[_Run, RunWriter, Callable[[int], None]], None]] = {
+ENGINES: dict[str, Callable[[_Run, RunWriter, Callable[[int], None]], dict[str, list[str]]]] = {
     "columns": _judge_columns,
     "row": _judge_rows,
 }
