@@ -30,7 +30,10 @@ def recall(book: Path, run: Path) -> list[FaultRecall]:
     A breach on a file without that fault counts as another, unless the same rule is meant to find a fault there.
     """
     faults = json.loads((book / FAULTS).read_text(encoding="utf-8"))
-    query = "SELECT rule, list(loan_id) FROM read_parquet(?) WHERE outcome = 'breach' AND loan_id IS NOT NULL GROUP BY rule"
+    query = (
+        "SELECT rule, list(loan_id) FROM read_parquet(?) "
+        "WHERE outcome = 'breach' AND loan_id IS NOT NULL GROUP BY rule"
+    )
     with duckdb.connect() as connection:
         rows = connection.execute(query, [str(run / "exceptions.parquet")]).fetchall()
     breaches = {rule: set(loans) for rule, loans in rows}

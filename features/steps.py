@@ -1,4 +1,4 @@
-"""The steps of the scenarios, in English and Chinese. They are generic: any fact can be given, any outcome asked for."""
+"""The steps of the scenarios, in English and Chinese: any fact can be given, any outcome asked for."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ class RulePlan:
 class PortfolioPlan:
     """A rule over the book: files counted (`where`), grouped (`group`, text), summed (`measure`).
 
-    `require` speaks of the variables `group`, `share`, `total` (as the measure) and `files` of one group; `in_force`, never
-    missing, of the day of the book.
+    `require` speaks of the variables `group`, `share`, `total` (as the measure) and `files` of one group;
+    `in_force`, never missing, of the day of the book.
     """
 
     id: str

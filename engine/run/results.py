@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import platform
+import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -104,14 +105,18 @@ class RunWriter:
                 where=out,
                 help="name another folder, or empty this one",
             )
+        # Named before it is made, so that an interruption in between finds it.
+        self.folder = out.parent / f".{out.name}.{secrets.token_hex(4)}.partial"
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
-            self.folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
-            self.folder.chmod(0o755)
+            self.folder.mkdir()
             self._codes = self._writer("codes", codes_schema(self.rules))
             self._exceptions = self._writer("exceptions", EXCEPTIONS_SCHEMA)
         except OSError as error:
             raise _cannot_write(error, out) from error
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
         return self
 
     def _writer(self, name: str, schema: pa.Schema) -> pq.ParquetWriter:
