@@ -28,6 +28,8 @@ RUN_FILE = "run.json"
 #: Outcomes that are written file by file.
 EXCEPTIONS = (Outcome.BREACH, Outcome.UNKNOWN, Outcome.WAIVED)
 
+#: Counts that are kept before equal groups are added up.
+_MANY_COUNTS = 1_000_000
 EXPOSURE = pa.decimal128(18, 2)
 EXCEPTIONS_SCHEMA = pa.schema(
     [
@@ -135,16 +137,14 @@ class RunWriter:
             self._exceptions.write_table(table.cast(EXCEPTIONS_SCHEMA), row_group_size=table.num_rows)
 
     def count(self, table: pa.Table) -> None:
-        """Outcomes counted, in the columns of `OUTCOMES_SCHEMA`; equal groups are added up at the end."""
+        """Outcomes counted, in the columns of `OUTCOMES_SCHEMA`; equal groups are added up."""
         self._counts.append(table.cast(OUTCOMES_SCHEMA))
+        if sum(t.num_rows for t in self._counts) > _MANY_COUNTS:
+            self._counts = [_added_up(self._counts)]
 
     def finish(self, info: Mapping[str, Any]) -> None:
         """The last of a run: its counts, and run.json with `info` and the counts by outcome."""
-        keys = OUTCOMES_SCHEMA.names[:-2]
-        table = pa.concat_tables([OUTCOMES_SCHEMA.empty_table(), *self._counts])
-        table = table.group_by(keys).aggregate([("files", "sum"), ("exposure", "sum")])
-        table = table.rename_columns(OUTCOMES_SCHEMA.names).cast(OUTCOMES_SCHEMA)
-        table = table.sort_by([(key, "ascending") for key in keys])
+        table = _added_up(self._counts)
         with self._writer("outcomes", OUTCOMES_SCHEMA) as writer:
             writer.write_table(table)
         totals = {outcome.text: 0 for outcome in Outcome}
@@ -174,6 +174,15 @@ class RunWriter:
             shutil.rmtree(self.folder, ignore_errors=True)
         if isinstance(error, OSError | duckdb.Error) and not isinstance(error, SanchaError):
             raise _cannot_write(error, self.out) from error
+
+
+def _added_up(counts: Sequence[pa.Table]) -> pa.Table:
+    """The counts with one row a group, in order of the groups."""
+    keys = OUTCOMES_SCHEMA.names[:-2]
+    table = pa.concat_tables([OUTCOMES_SCHEMA.empty_table(), *counts])
+    table = table.group_by(keys).aggregate([("files", "sum"), ("exposure", "sum")])
+    table = table.rename_columns(OUTCOMES_SCHEMA.names).cast(OUTCOMES_SCHEMA)
+    return table.sort_by([(key, "ascending") for key in keys])
 
 
 def versions() -> dict[str, str]:
