@@ -146,6 +146,122 @@ class Negated(Node):
     tests: tuple[Node, ...]
 
 
+# -- what only the full language has (DMN models) ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Context(Node):
+    """`{key: value, …}`; an entry sees those before it. A boxed context may end in a `result` that stands for it."""
+
+    entries: tuple[tuple[str, Node], ...]
+    result: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TypeName(Node):
+    """A type as written: `number`, `list<T>`, `range<T>`, `context<a: T, …>`, `function<T, …> -> T`, or a model's.
+
+    `parameters` are those between `<` and `>` (`names`: the keys of a context), `result` that after `->`.
+    """
+
+    name: str
+    parameters: tuple[TypeName, ...] = ()
+    names: tuple[str, ...] = ()
+    result: TypeName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Function(Node):
+    """`function(a: T, b) body`. `parameters` are names with their types; `external` bodies name foreign code."""
+
+    parameters: tuple[tuple[str, TypeName | None], ...]
+    body: Node
+    external: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke(Node):
+    """A call of a function value: `function(arguments)`; `names` is empty for positions."""
+
+    function: Node
+    arguments: tuple[Node, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class For(Node):
+    """`for x in xs, y in [1..3] return body`; `partial` in the body is the list of the results so far."""
+
+    bindings: tuple[tuple[str, Node], ...]
+    body: Node
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceOf(Node):
+    operand: Node
+    type: TypeName
+
+
+@dataclass(frozen=True, slots=True)
+class Relation(Node):
+    """A boxed relation: a list of contexts with the same keys."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Node, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableInput(Node):
+    """An input column: its expression, and the tests that its values must pass (None: any)."""
+
+    expression: Node
+    allowed: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableOutput(Node):
+    """An output column. `name` is None for a single output; `allowed` lists the values in order of priority."""
+
+    name: str | None
+    allowed: tuple[Node, ...] | None = None
+    default: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableRule(Node):
+    """A row: a cell (as `parse_dmn_tests` reads it) for each input, an expression for each output."""
+
+    tests: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionTable(Node):
+    """`hit_policy` is U, A, P, F, R, O, C, C+, C<, C> or C#."""
+
+    hit_policy: str
+    inputs: tuple[TableInput, ...]
+    outputs: tuple[TableOutput, ...]
+    rules: tuple[TableRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Typed(Node):
+    """A value that must conform to a type, or becomes null with a warning. `kind` is a `kinds.Kind`."""
+
+    body: Node
+    kind: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Located(Node):
+    """`body` was read from `text`, which stands at `place` (a decision, a cell): spans within speak of that text."""
+
+    place: str
+    text: str
+    body: Node
+
+
 def children(node: Node) -> Iterator[Node]:
     """The parts of a node, in the order of the text."""
     kind: Any = type(node)
@@ -153,9 +269,11 @@ def children(node: Node) -> Iterator[Node]:
         value = getattr(node, name)
         if isinstance(value, Node):
             yield value
-        elif name == "bindings":
-            yield from (source for _, source in value)
-        else:
+        elif name in ("bindings", "entries"):
+            yield from (part for _, part in value)
+        elif name == "rows":
+            yield from (cell for row in value for cell in row)
+        elif value is not None:
             yield from value
 
 
@@ -171,5 +289,17 @@ def walk(node: Node) -> Iterator[Node]:
 @cache
 def _parts(kind: type) -> tuple[str, ...]:
     """The attributes of a node class that hold parts."""
-    kinds = {"Node", "tuple[Node, ...]", "tuple[tuple[str, Node], ...]"}
-    return tuple(f.name for f in dataclasses.fields(kind) if f.type in kinds)
+    kinds = {
+        "Node",
+        "Node | None",
+        "tuple[Node, ...]",
+        "tuple[Node, ...] | None",
+        "tuple[tuple[str, Node], ...]",
+    }
+    parts = {
+        "tuple[tuple[Node, ...], ...]",
+        "tuple[TableInput, ...]",
+        "tuple[TableOutput, ...]",
+        "tuple[TableRule, ...]",
+    }
+    return tuple(f.name for f in dataclasses.fields(kind) if f.type in kinds | parts)
