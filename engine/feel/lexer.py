@@ -44,6 +44,26 @@ _TOKEN = re.compile(
     """,
     re.X | re.S,
 )
+#: FEEL's names, wider than identifiers: most of Unicode may begin one (DMN 1.5, 10.3.1.2, grammar rules 28 and 29).
+_START = (
+    "A-Za-z_\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f"
+    "\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
+)
+_FULL = re.compile(
+    rf"""
+    (?P<space>[\s\u180e\u200b\ufeff]+|//[^\n]*|/\*.*?\*/)
+  | (?P<number>(?:\d+(?:\.(?!\.)\d+)?|\.\d+)(?:[eE][+-]?\d+)?)
+  | (?P<temporal>@\s*"(?:[^"\\]|\\.)*")
+  | (?P<text>"(?:[^"\\]|\\.)*")
+  | (?P<name>[{_START}][{_START}0-9\u00b7\u0300-\u036f\u203f\u2040]*)
+  | (?P<operator>\*\*|<=|>=|!=|->|\.\.|/(?!\*)|[-+*<>=()\[\]{{}},.:?'])
+    """,
+    re.X | re.S,
+)
+#: What the full language adds to the keywords. Unlike in the strict language, names may contain keywords.
+FULL_KEYWORDS = KEYWORDS | {"function", "external", "instance"}
+#: decimal128 has exponents of four digits.
+_MAX_EXPONENT = 6144
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{6}|.)", re.S)
 #: Half a character of UTF-16: no text holds one.
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -112,8 +132,9 @@ _SIGNS = {
 }
 
 
-def tokens(text: str) -> list[Token]:
-    """The tokens of a text, closed by one of kind `end`. Raises FeelSyntaxError."""
+def tokens(text: str, full: bool = False) -> list[Token]:
+    """The tokens of a text, closed by one of kind `end`. `full`: of the full language. Raises FeelSyntaxError."""
+    pattern, keywords = (_FULL, FULL_KEYWORDS) if full else (_TOKEN, KEYWORDS)
     if len(text) > MAX_LENGTH:
         raise FeelSyntaxError("E0104", f"an expression of {len(text)} characters is too long", (0, 1))
     if (half := _SURROGATE.search(text)) is not None:
@@ -121,7 +142,7 @@ def tokens(text: str) -> list[Token]:
     out: list[Token] = []
     at = 0
     while at < len(text):
-        match = _TOKEN.match(text, at)
+        match = pattern.match(text, at)
         if match is None:
             raise _stray(text, at)
         kind = str(match.lastgroup)
@@ -130,15 +151,15 @@ def tokens(text: str) -> list[Token]:
             continue
         value = match[0]
         if kind == "text":
-            value = _unescape(value[1:-1], match.start() + 1)
+            value = _unescape(value[1:-1], match.start() + 1, full)
         elif kind == "temporal":
             value = value[value.index('"') + 1 : -1]
-        elif kind == "name" and value in KEYWORDS:
+        elif kind == "name" and value in keywords:
             kind = "keyword"
-        elif kind == "number" and not _moderate(value):
+        elif kind == "number" and not _moderate(value, _MAX_EXPONENT if full else MAX_PLACES):
             raise FeelSyntaxError(
                 "E0104",
-                f"a number of more than {MAX_PLACES} places",
+                f"a number of more than {_MAX_EXPONENT if full else MAX_PLACES} places",
                 match.span(),
                 "write it without an exponent",
             )
@@ -157,9 +178,9 @@ def line_comments(text: str) -> Iterator[tuple[int, int]]:
         at = match.end()
 
 
-def _moderate(number: str) -> bool:
+def _moderate(number: str, places: int) -> bool:
     mantissa, _, exponent = number.lower().partition("e")
-    return len(mantissa) <= MAX_PLACES and len(exponent) <= 5 and abs(int(exponent or 0)) <= MAX_PLACES
+    return len(mantissa) <= places and len(exponent) <= 5 and abs(int(exponent or 0)) <= places
 
 
 def _stray(text: str, at: int) -> FeelSyntaxError:
@@ -179,13 +200,15 @@ def _stray(text: str, at: int) -> FeelSyntaxError:
     return FeelSyntaxError("E0101", f"unexpected character `{shown}`", (at, at + 1), _SIGNS.get(char))
 
 
-def _unescape(text: str, start: int) -> str:
+def _unescape(text: str, start: int, full: bool) -> str:
     def one(match: re.Match[str]) -> str:
         body = match[1]
         if body in _ESCAPES:
             return _ESCAPES[body]
         if len(body) > 1 and int(body[1:], 16) <= 0x10FFFF:
             return chr(int(body[1:], 16))
+        if full:
+            return match[0]  # the standard names no other escapes: a backslash stands for itself
         raise FeelSyntaxError(
             "E0103", f"unknown escape `\\{body}` in a text", (start + match.start(), start + match.end())
         )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from functools import cache
 
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel.lexer import KEYWORDS, FeelSyntaxError, Token, tokens
@@ -70,14 +73,68 @@ def parse_tests(text: str) -> s.Node:
     return s.In(whole, s.Name((0, 0), "?"), tests)
 
 
+def parse_dmn(text: str, names: Iterable[str] = ()) -> s.Node:
+    """The syntax tree of an expression of the full language. Raises FeelSyntaxError.
+
+    `names` are those in scope, and the keys of contexts that the text may reach: of names with spaces or symbols the
+    longest that fits the text is read, as the standard has it. A run of words that is no known name is read as one.
+    """
+    parser = _FullParser(text, names)
+    node = parser.expression(0)
+    parser.end()
+    parser.bounded(node)
+    return node
+
+
+def parse_dmn_tests(text: str, names: Iterable[str] = ()) -> s.Node:
+    """The syntax tree of a cell of a DMN model's table: AnyTest, Negated, or In with an operand named `?`."""
+    parser = _FullParser(text, names)
+    return _cell(parser, (0, len(text)))
+
+
+def parse_type(text: str, names: Iterable[str] = ()) -> s.TypeName:
+    """A type as the full language writes it: `list<number>`, `tApplicant`; `names` are those of the model's types."""
+    parser = _FullParser(text, names)
+    node = parser.type_name()
+    parser.end()
+    return node
+
+
+def _cell(parser: _FullParser, whole: s.Span) -> s.Node:
+    if parser.peek().value == "-" and parser.peek(1).kind == "end":
+        return s.AnyTest(whole)
+    if parser.peek().value == "not" and parser.peek(1).value == "(":
+        # `not(a, b)` negates tests; `not(a) and b` is an expression.
+        start = parser.at
+        try:
+            parser.at += 2
+            tests = parser.tests(")")
+            parser.expect(")")
+            parser.end()
+            parser.bounded(*tests)
+            return s.Negated(whole, tests)
+        except FeelSyntaxError:
+            parser.at, parser.depth, parser.high_end = start, 0, False
+    tests = parser.tests("")
+    parser.end()
+    parser.bounded(*tests)
+    return s.In(whole, s.Name((0, 0), "?"), tests)
+
+
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = tokens(text)
+        self.tokens = self.read(text)
         self.at = 0
         self.depth = 0
         #: Whether the high end of a range is being read, where `[` closes the range.
         self.high_end = False
+
+    #: Whether `a = b = c` is read, as `(a = b) = c`.
+    chains = False
+
+    def read(self, text: str) -> list[Token]:
+        return tokens(text)
 
     # -- tokens -------------------------------------------------------------------------------------------
 
@@ -177,7 +234,7 @@ class _Parser:
         if op in COMPARISONS:
             right = self.expression(binding)
             nxt = self.peek()
-            if nxt.kind == "operator" and nxt.value in COMPARISONS:
+            if nxt.kind == "operator" and nxt.value in COMPARISONS and not self.chains:
                 raise FeelSyntaxError(
                     "E0105",
                     "comparisons do not chain",
@@ -362,6 +419,397 @@ class _Parser:
             operand = self.expression(BINDING["in"])
             return s.Test((token.start, operand.span[1]), token.value, operand)
         return self.expression(least)
+
+
+#: A name as the parser compares it: the values of its tokens.
+_Words = tuple[str, ...]
+#: Kinds of tokens that names of the full language are made of.
+_NAME_KINDS = ("name", "keyword", "number")
+_NAME_SYMBOLS = frozenset("./-'+*")
+#: Names of more than one token that the language itself has.
+_STANDARD_NAMES = (
+    "date and time",
+    "days and time duration",
+    "years and months duration",
+    "time offset",
+    "start included",
+    "end included",
+)
+
+
+class _FullParser(_Parser):
+    """The full language: names of several words, contexts, functions, iteration, types, ranges as values."""
+
+    chains = True
+
+    def __init__(self, text: str, names: Iterable[str]) -> None:
+        super().__init__(text)
+        #: The names in scope, innermost last.
+        self.scopes: list[set[_Words]] = [{_words(name) for name in names}]
+        #: Keys of contexts, which may follow a point or stand in a filter.
+        self.keys: set[_Words] = {*self.scopes[0], *map(_words, _STANDARD_NAMES)}
+        self.builtins = _builtin_words()
+        self.in_filter = 0
+
+    def read(self, text: str) -> list[Token]:
+        return tokens(text, full=True)
+
+    # -- names --------------------------------------------------------------------------------------------
+
+    def is_operator(self, value: str, ahead: int = 0) -> bool:
+        token = self.peek(ahead)
+        return token.kind == "operator" and token.value == value
+
+    def is_keyword(self, value: str) -> bool:
+        return self.peek().kind == "keyword" and self.peek().value == value
+
+    @contextmanager
+    def scope(self, *names: str) -> Iterator[set[_Words]]:
+        """Names that are visible in the block."""
+        self.scopes.append({_words(name) for name in names})
+        yield self.scopes[-1]
+        self.scopes.pop()
+
+    def longest(self, *known: set[_Words] | frozenset[_Words]) -> int:
+        """How many tokens the longest known name takes that begins here; 0 for none."""
+        most = max((len(words) for names in known for words in names), default=0)
+        length = 0
+        while length < most:
+            token = self.peek(length)
+            if not (token.kind in _NAME_KINDS or (token.kind == "operator" and token.value in _NAME_SYMBOLS)):
+                break
+            length += 1
+        words = tuple(token.value for token in self.tokens[self.at : self.at + length])
+        for n in range(length, 0, -1):
+            if any(words[:n] in names for names in known):
+                return n
+        return 0
+
+    def run(self) -> int:
+        """How many tokens stand here that can only be one name, as words without a sign between them."""
+        length = 0
+        while self.peek(length).kind == "name" or (length and self.peek(length).kind == "number"):
+            length += 1
+        return length
+
+    def named(self, length: int) -> tuple[str, s.Span]:
+        """Takes so many tokens as a name: its text, with single spaces, and its place."""
+        first, last = self.tokens[self.at], self.tokens[self.at + length - 1]
+        self.at += length
+        return _spelled(self.text[first.start : last.end]), (first.start, last.end)
+
+    def until(self, *ends: str) -> int:
+        """How many tokens of a new name stand before one of `ends`; 0 where that is no name."""
+        length = 0
+        while True:
+            token = self.peek(length)
+            if length and token.kind in ("operator", "keyword") and token.value in ends:
+                return length
+            symbol = token.kind == "operator" and token.value in _NAME_SYMBOLS
+            if not (token.kind in _NAME_KINDS or (symbol and length)) or (
+                not length and token.kind == "number"
+            ):
+                return 0
+            length += 1
+
+    # -- expressions --------------------------------------------------------------------------------------
+
+    def prefix(self) -> s.Node:
+        token = self.peek()
+        if token.kind == "keyword" and token.value == "for":
+            return self.iteration()
+        if token.kind == "keyword" and token.value == "function" and self.is_operator("(", 1):
+            return self.function()
+        return super().prefix()
+
+    def postfix(self, node: s.Node) -> s.Node:
+        while True:
+            if self.is_operator("."):
+                self.take()
+                name, span = self.key_after_point()
+                node = s.Path((node.span[0], span[1]), node, name, span)
+            elif self.is_operator("[") and not (self.high_end and self.closes_range()):
+                self.take()
+                self.in_filter += 1
+                condition = self.inside()
+                self.in_filter -= 1
+                close = self.expect("]")
+                node = s.Filter((node.span[0], close.end), node, condition)
+            elif self.is_operator("(") and isinstance(
+                node, s.Name | s.Path | s.Filter | s.Call | s.Invoke | s.Function
+            ):
+                self.take()
+                call = self.arguments("", node.span)
+                assert isinstance(call, s.Call)
+                if isinstance(node, s.Name):
+                    node = s.Call(call.span, node.name, call.arguments, call.names, node.span)
+                else:
+                    node = s.Invoke(call.span, node, call.arguments, call.names)
+            elif self.is_keyword("instance"):
+                self.take()
+                word = self.take()
+                if word.value != "of":
+                    self.at -= 1
+                    raise self.unexpected(word, "expected `of`")
+                type_ = self.type_name()
+                return s.InstanceOf((node.span[0], type_.span[1]), node, type_)
+            else:
+                return node
+
+    def closes_range(self) -> bool:
+        """Whether the `[` here closes a range: no `]` before the end of what encloses it."""
+        depth = 0
+        for token in self.tokens[self.at + 1 :]:
+            if token.kind != "operator":
+                continue
+            if token.value in "([{":
+                depth += 1
+            elif token.value in ")]}":
+                if depth == 0:
+                    return token.value != "]"
+                depth -= 1
+        return True
+
+    def key_after_point(self) -> tuple[str, s.Span]:
+        length = self.longest(self.keys) or self.run()
+        if not length and self.peek().kind == "keyword":
+            length = 1
+        if not length:
+            raise self.unexpected(self.peek(), "expected a name after `.`")
+        return self.named(length)
+
+    def atom(self) -> s.Node:
+        token = self.peek()
+        if token.kind == "operator" and token.value == "{":
+            return self.context()
+        if token.kind in ("name", "keyword"):
+            literal = token.kind == "keyword" and token.value in ("true", "false", "null")
+            visible = [*self.scopes, self.keys] if self.in_filter else self.scopes
+            known = self.longest(*visible)
+            standard = self.longest(self.builtins)
+            if standard > known and (
+                standard == 1 or self.is_operator("(", standard) or token.kind == "name"
+            ):
+                known = standard
+            if not known and not literal:
+                known = self.run()
+            if known and not (literal and known == 1):
+                name, span = self.named(known)
+                return s.Name(span, name)
+        if token.kind == "name" or (token.kind == "keyword" and token.value == "not"):
+            self.take()
+            return s.Name((token.start, token.end), token.value)
+        self.take()
+        span = (token.start, token.end)
+        if token.kind == "number":
+            return s.Literal(span, Decimal(token.value))
+        if token.kind == "text":
+            return s.Literal(span, token.value)
+        if token.kind == "temporal":
+            return s.Temporal(span, token.value)
+        if token.kind == "keyword" and token.value in ("true", "false", "null"):
+            return s.Literal(span, {"true": True, "false": False, "null": None}[token.value])
+        if token.kind == "operator" and token.value == "?":
+            return s.Name(span, "?")
+        if token.kind == "operator" and token.value in ("(", "[", "]"):
+            return self.bracketed(token)
+        self.at -= 1
+        raise self.unexpected(token, "expected a value")
+
+    def bracketed(self, opening: Token) -> s.Node:
+        if opening.value == "(" and self.peek().kind == "operator" and self.peek().value in COMPARISONS:
+            # A range with one end, as a value: `(< 5)`.
+            op = self.take()
+            operand = self.inside()
+            close = self.expect(")")
+            return s.Test((opening.start, close.end), op.value, operand)
+        return super().bracketed(opening)
+
+    def context(self) -> s.Node:
+        start = self.take().start
+        entries: list[tuple[str, s.Node]] = []
+        with self.scope() as visible:
+            while not self.is_operator("}"):
+                if self.peek().kind == "text":
+                    key = self.take().value
+                else:
+                    length = self.until(":")
+                    if not length:
+                        raise self.unexpected(self.peek(), "expected a key")
+                    key, _ = self.named(length)
+                self.expect(":")
+                if any(key == known for known, _ in entries):
+                    token = self.tokens[self.at - 2]
+                    raise FeelSyntaxError("E0102", f"the key `{key}` stands twice", (token.start, token.end))
+                entries.append((key, self.inside()))
+                if _words(key):
+                    visible.add(_words(key))
+                    self.keys.add(_words(key))
+                if not self.is_operator(","):
+                    break
+                self.take()
+                if self.is_operator("}"):
+                    raise self.unexpected(self.peek(), "expected a key after `,`")
+        return s.Context((start, self.expect("}").end), tuple(entries))
+
+    def function(self) -> s.Node:
+        start = self.take().start
+        self.take()
+        parameters: list[tuple[str, s.TypeName | None]] = []
+        while not self.is_operator(")"):
+            length = self.until(":", ",", ")")
+            if not length:
+                raise self.unexpected(self.peek(), "expected the name of a parameter")
+            name, _ = self.named(length)
+            type_ = None
+            if self.is_operator(":"):
+                self.take()
+                type_ = self.type_name()
+            parameters.append((name, type_))
+            if not self.is_operator(","):
+                break
+            self.take()
+        self.expect(")")
+        external = self.is_keyword("external")
+        if external:
+            self.take()
+        with self.scope(*(name for name, _ in parameters)):
+            body = self.expression(0)
+        return s.Function((start, body.span[1]), tuple(parameters), body, external)
+
+    def iteration(self) -> s.Node:
+        start = self.take().start
+        bindings: list[tuple[str, s.Node]] = []
+        with self.scope("partial") as visible:
+            self.bindings(bindings, visible)
+            self.expect("return")
+            body = self.expression(0)
+        return s.For((start, body.span[1]), tuple(bindings), body)
+
+    def quantified(self) -> s.Node:
+        token = self.take()
+        bindings: list[tuple[str, s.Node]] = []
+        with self.scope() as visible:
+            self.bindings(bindings, visible)
+            self.expect("satisfies")
+            body = self.expression(0)
+        return s.Quantified((token.start, body.span[1]), token.value, tuple(bindings), body)
+
+    def bindings(self, found: list[tuple[str, s.Node]], visible: set[_Words]) -> None:
+        """`x in xs, y in 1..3`; each name is visible in what follows it."""
+        while True:
+            length = self.until("in")
+            if not length:
+                raise self.unexpected(self.peek(), "expected a name for the item")
+            name, _ = self.named(length)
+            self.expect("in")
+            source = self.expression(0)
+            if self.is_operator(".."):
+                self.take()
+                high = self.expression(0)
+                source = s.Range((source.span[0], high.span[1]), source, high, True, True)
+            found.append((name, source))
+            visible.add(_words(name))
+            if not self.is_operator(","):
+                return
+            self.take()
+
+    # -- calls --------------------------------------------------------------------------------------------
+
+    def call(self) -> s.Node | None:
+        return None  # a call is a name and what follows it
+
+    def arguments(self, function: str, name_span: s.Span) -> s.Node:
+        arguments: list[s.Node] = []
+        names: list[str] = []
+        while not self.is_operator(")"):
+            if length := self.until(":"):
+                names.append(self.named(length)[0])
+                self.take()
+            elif names:
+                raise self.unexpected(self.peek(), "expected `name:`, as the arguments before are named")
+            arguments.append(self.inside())
+            if not self.is_operator(","):
+                break
+            self.take()
+            if self.is_operator(")"):
+                raise self.unexpected(self.peek(), "expected an argument after `,`")
+        close = self.expect(")")
+        if names and len(names) != len(arguments):
+            raise FeelSyntaxError(
+                "E0102", "either all arguments are named or none", (name_span[0], close.end)
+            )
+        return s.Call((name_span[0], close.end), function, tuple(arguments), tuple(names), name_span)
+
+    # -- types --------------------------------------------------------------------------------------------
+
+    def type_name(self) -> s.TypeName:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise FeelSyntaxError("E0104", f"nested more than {MAX_DEPTH} deep", self.peek_span())
+        known = {
+            ("date", "and", "time"),
+            ("days", "and", "time", "duration"),
+            ("years", "and", "months", "duration"),
+        }
+        length = self.longest(known, *self.scopes)
+        if not length:
+            length = self.run()
+            while length and self.is_operator(".", length) and self.peek(length + 1).kind == "name":
+                length += 2
+        if not length and self.peek().kind == "keyword" and self.peek().value in ("function", "null"):
+            length = 1
+        if not length:
+            raise self.unexpected(self.peek(), "expected a type")
+        name, span = self.named(length)
+        parameters: list[s.TypeName] = []
+        names: list[str] = []
+        result = None
+        end = span[1]
+        if self.is_operator("<") and name in ("list", "range", "context", "function"):
+            self.take()
+            while not self.is_operator(">"):
+                if name == "context":
+                    key = self.until(":")
+                    if not key:
+                        raise self.unexpected(self.peek(), "expected a key")
+                    names.append(self.named(key)[0])
+                    self.take()
+                parameters.append(self.type_name())
+                if not self.is_operator(","):
+                    break
+                self.take()
+            end = self.expect(">").end
+        if name == "function" and self.is_operator("->"):
+            self.take()
+            result = self.type_name()
+            end = result.span[1]
+        self.depth -= 1
+        return s.TypeName((span[0], end), name, tuple(parameters), tuple(names), result)
+
+    def peek_span(self) -> s.Span:
+        return self.peek().start, self.peek().end
+
+
+def _words(name: str) -> _Words:
+    """The values of the tokens of a name; a name that cannot be written is no words."""
+    try:
+        found = tokens(name, full=True)[:-1]
+    except FeelSyntaxError:
+        return ()
+    return tuple(token.value for token in found)
+
+
+def _spelled(text: str) -> str:
+    """A name as written, with single spaces between its words."""
+    return " ".join(text.split())
+
+
+@cache
+def _builtin_words() -> frozenset[_Words]:
+    from sancha.engine.feel import builtins  # fills the table, and needs the values
+
+    return frozenset(tuple(name.split()) for name in builtins.names())
 
 
 def _slip(before: Token | None, token: Token, after: Token) -> str | None:
