@@ -1,0 +1,303 @@
+"""The index of a decision table: which rows match some values, without a look at each row.
+
+The bounds that the cells of a column name cut its values into *places*: the bounds themselves, and the gaps between
+them. For each place the index holds the rows whose cell passes there, as the bits of one whole number. A decision is a
+binary search a column, and one `&` over the columns.
+
+A caller makes a `Region` of each cell that is a union of intervals, `ANY` of a cell `-`, and `OPAQUE` of any other
+cell, whose rows it tests itself::
+
+    amounts = [Region.of(Interval(0, 100, True, False)), ANY]     # [0..100), -
+    products = [Region.point("a"), OPAQUE]
+    for row, sure in Index([amounts, products]).matches([Decimal(5), "a"]): ...
+
+For values of several kinds in a column (DMN), give `by_kind`, or a function like it, as `key`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+#: The bounds of a column are cut into no more than so many cells, and a column takes no more than so many bytes.
+_CELLS = 4_096
+_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An interval of ordered values. None is no bound: `Interval()` holds all values, of whatever kind."""
+
+    low: Any = None
+    high: Any = None
+    low_closed: bool = False
+    high_closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The values that pass a cell, as a union of intervals, and what the cell says of a missing value.
+
+    `missing`: True (it passes), False (it does not), or None: unknown.
+    """
+
+    intervals: tuple[Interval, ...]
+    missing: bool | None = None
+
+    @classmethod
+    def of(cls, *intervals: Interval, missing: bool | None = None) -> Region:
+        return cls(intervals, missing)
+
+    @classmethod
+    def point(cls, value: Any, missing: bool | None = None) -> Region:
+        return cls((Interval(value, value, True, True),), missing)
+
+
+#: A cell that all values pass, missing ones too: `-`.
+ANY: Final = Region((Interval(),), True)
+#: A cell that cannot be indexed: the caller tests its rows.
+OPAQUE: Final = None
+
+Constraint = Region | None
+#: The kind of a value and what it is ordered by within the kind; None: it cannot be indexed.
+Key = Callable[[Any], tuple[Hashable, Any] | None]
+
+
+def by_kind(value: Any) -> tuple[Hashable, Any] | None:
+    """The key of numbers, strings and booleans of FEEL, which are never equal to one another."""
+    if isinstance(value, bool):
+        return "boolean", value
+    if isinstance(value, Decimal | int):
+        return "number", value
+    if isinstance(value, str):
+        return "string", value
+    return None
+
+
+class Match(NamedTuple):
+    """Rows as bits, row 0 the lowest: those that may match, and of those the ones that are not yet sure.
+
+    `open`: a cell speaks of a missing value and leaves it unknown. `verify`: the caller has to test the opaque cells
+    of the row, or all of it where a value had no key.
+    """
+
+    rows: int
+    open: int
+    verify: int
+
+
+class Index:
+    """`columns[i][row]` is the constraint of column i. All columns have the same number of rows.
+
+    Without `key` all values of a column are of one ordered type, save that numbers may be `int` and `Decimal`. A
+    region without any bound (`-`) holds values of all kinds, an interval with a bound those of its bound's kind.
+    """
+
+    def __init__(self, columns: Sequence[Sequence[Constraint]], key: Key | None = None) -> None:
+        self.rows = len(columns[0]) if columns else 0
+        self._all = (1 << self.rows) - 1
+        self._key = key
+        self._columns = [_Column(column, key) for column in columns]
+        self._opaque = 0
+        for column in self._columns:
+            self._opaque |= column.opaque
+
+    def match(self, values: Iterable[Any]) -> Match:
+        """The rows for a value a column, None for a missing one. Values beyond the columns are not looked at."""
+        rows, open_, verify = self._all, 0, self._opaque
+        key = self._key
+        doubtful: list[tuple[_Axis, int]] = []
+        for column, value in zip(self._columns, values, strict=False):
+            if value is None:
+                rows &= column.missing
+                open_ |= column.open
+                continue
+            if key is None:
+                axis = column.axis
+                if axis is None:
+                    rows &= column.always
+                    continue
+            else:
+                kind = key(value)
+                if kind is None:
+                    verify |= ~column.always
+                    continue
+                axis = column.axes.get(kind[0])
+                if axis is None:
+                    rows &= column.always
+                    continue
+                value = kind[1]
+            place = axis.place(value)
+            rows &= axis.masks[place // axis.width]
+            if axis.width > 1:
+                doubtful.append((axis, place))
+        for axis, place in doubtful:
+            for row in bits(rows & axis.partial[place // axis.width]):
+                if not axis.holds(row, place):
+                    rows ^= 1 << row
+        return Match(rows, rows & open_, rows & verify)
+
+    def matches(self, values: Iterable[Any]) -> Iterator[tuple[int, bool]]:
+        """(row, whether it surely matches), the first row first; the caller tests rows that are not sure."""
+        rows, open_, verify = self.match(values)
+        unsure = open_ | verify
+        for row in bits(rows):
+            yield row, not unsure >> row & 1
+
+
+def bits(mask: int) -> Iterator[int]:
+    """The numbers of the bits that are set, the lowest first."""
+    for _ in range(4):
+        if not mask:
+            return
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+    if mask:  # from here a search through the digits costs less than to copy the number for each bit
+        digits = bin(mask)[:1:-1]
+        at = digits.find("1")
+        while at >= 0:
+            yield at
+            at = digits.find("1", at + 1)
+
+
+class _Column:
+    """`always`: rows that pass any value of any kind. `missing`, `open`: rows that may pass a missing value."""
+
+    def __init__(self, constraints: Sequence[Constraint], key: Key | None) -> None:
+        always: list[int] = []
+        opaque: list[int] = []
+        passing: list[int] = []
+        unknown: list[int] = []
+        bounded: dict[Hashable, list[tuple[int, Interval]]] = {}
+        for row, region in enumerate(constraints):
+            kinds = None if region is None else _kinds(region, key)
+            if region is None or kinds is None:
+                opaque.append(row)
+                continue
+            if region.missing is not False:
+                (passing if region.missing else unknown).append(row)
+            for kind, interval in kinds:
+                if kind is _UNBOUNDED:
+                    always.append(row)
+                else:
+                    bounded.setdefault(kind, []).append((row, interval))
+        size = len(constraints)
+        self.opaque = _mask(opaque, size)
+        self.always = _mask(always, size) | self.opaque
+        self.open = _mask(unknown, size)
+        self.missing = _mask(passing, size) | self.open | self.opaque
+        self.axes = {kind: _Axis(found, self.always, size, key) for kind, found in bounded.items()}
+        self.axis = next(iter(self.axes.values()), None)
+
+
+#: The kind of an interval without bounds.
+_UNBOUNDED: Final = object()
+
+
+def _kinds(region: Region, key: Key | None) -> list[tuple[Hashable, Interval]] | None:
+    """Each interval with the kind of its bounds; None where a bound has no key, or its bounds are of two kinds."""
+    found: list[tuple[Hashable, Interval]] = []
+    for interval in region.intervals:
+        low, high = interval.low, interval.high
+        if low is None and high is None:
+            found.append((_UNBOUNDED, interval))
+        elif key is None:
+            found.append((None, interval))
+        else:
+            keys = [key(bound) for bound in (low, high) if bound is not None]
+            if None in keys or len({k[0] for k in keys if k is not None}) != 1:
+                return None
+            assert keys[0] is not None
+            found.append((keys[0][0], interval))
+    return found
+
+
+class _Axis:
+    """The places of one kind of values: 2i is the gap below bound i, 2i + 1 the bound, the last the gap above all.
+
+    `width` places make a cell. `masks` holds the rows that pass somewhere in a cell, `partial` those of them that do
+    not pass all of it.
+    """
+
+    def __init__(
+        self, intervals: Sequence[tuple[int, Interval]], always: int, size: int, key: Key | None
+    ) -> None:
+        def plain(bound: Any) -> Any:
+            found = (None, bound) if key is None else key(bound)
+            assert found is not None
+            return found[1]
+
+        values = {
+            plain(b) for _, interval in intervals for b in (interval.low, interval.high) if b is not None
+        }
+        self.bounds = sorted(values)
+        number = {bound: i for i, bound in enumerate(self.bounds)}
+        places = 2 * len(self.bounds) + 1
+        cells = min(_CELLS, max(64, _BYTES // (size // 8 + 1)))
+        self.width = -(-places // cells)
+        spans: dict[int, list[tuple[int, int]]] = {}
+        for row, interval in intervals:
+            first, last = 0, places - 1
+            if interval.low is not None:
+                first = 2 * number[plain(interval.low)] + (1 if interval.low_closed else 2)
+            if interval.high is not None:
+                last = 2 * number[plain(interval.high)] + (1 if interval.high_closed else 0)
+            if first <= last:
+                spans.setdefault(row, []).append((first, last))
+        self.spans = {row: _joined(found, 1) for row, found in spans.items()}
+        self.fill(-(-places // self.width), places - 1, always)
+
+    def fill(self, cells: int, end: int, always: int) -> None:
+        """One sweep over the cells: rows enter and leave, and the rows within are noted."""
+        width = self.width
+        enter, leave, partial = [0] * (cells + 1), [0] * (cells + 1), [0] * cells
+        for row, spans in self.spans.items():
+            bit = 1 << row
+            for first, last in _joined([(a // width, b // width) for a, b in spans], 0):
+                enter[first] |= bit
+                leave[last + 1] |= bit
+            if width > 1:
+                for first, last in spans:
+                    if first % width:
+                        partial[first // width] |= bit
+                    if last % width != width - 1 and last != end:
+                        partial[last // width] |= bit
+        self.masks: list[int] = []
+        self.partial = [mask & ~always for mask in partial]
+        current = 0
+        for cell in range(cells):
+            if leave[cell] or enter[cell]:
+                current = (current & ~leave[cell]) | enter[cell]
+            self.masks.append(current | always)
+
+    def place(self, value: Any) -> int:
+        bounds = self.bounds
+        i = bisect_left(bounds, value)
+        return 2 * i + 1 if i < len(bounds) and bounds[i] == value else 2 * i
+
+    def holds(self, row: int, place: int) -> bool:
+        return any(first <= place <= last for first, last in self.spans.get(row, ()))
+
+
+def _joined(spans: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
+    """Spans of whole numbers in order, those that overlap joined; with a `gap` of 1 those that touch too."""
+    if len(spans) == 1:
+        return spans
+    out: list[tuple[int, int]] = []
+    for first, last in sorted(spans):
+        if out and first <= out[-1][1] + gap:
+            out[-1] = (out[-1][0], max(out[-1][1], last))
+        else:
+            out.append((first, last))
+    return out
+
+
+def _mask(rows: Iterable[int], size: int) -> int:
+    digits = bytearray(size // 8 + 1)
+    for row in rows:
+        digits[row >> 3] |= 1 << (row & 7)
+    return int.from_bytes(digits, "little")
