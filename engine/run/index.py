@@ -20,6 +20,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 #: The bounds of a column are cut into no more than so many cells, and a column takes no more than so many bytes.
@@ -147,6 +148,18 @@ class Index:
         for row in bits(rows):
             yield row, not unsure >> row & 1
 
+    def meeting(self, row: int) -> int:
+        """The rows that may share with `row` a value in each column, or a missing one; all that do are among them.
+
+        No row with an opaque cell is.
+        """
+        if self._opaque >> row & 1:
+            return 0
+        rows = self._all & ~self._opaque
+        for column in self._columns:
+            rows &= column.meeting(row)
+        return rows
+
 
 def bits(mask: int) -> Iterator[int]:
     """The numbers of the bits that are set, the lowest first."""
@@ -192,6 +205,15 @@ class _Column:
         self.missing = _mask(passing, size) | self.open | self.opaque
         self.axes = {kind: _Axis(found, self.always, size, key) for kind, found in bounded.items()}
         self.axis = next(iter(self.axes.values()), None)
+        self.passing = _mask(passing, size)
+
+    def meeting(self, row: int) -> int:
+        if self.always >> row & 1:
+            return -1
+        rows = self.passing if self.passing >> row & 1 else 0
+        for axis in self.axes.values():
+            rows |= axis.meeting(row)
+        return rows
 
 
 #: The kind of an interval without bounds.
@@ -278,6 +300,29 @@ class _Axis:
         bounds = self.bounds
         i = bisect_left(bounds, value)
         return 2 * i + 1 if i < len(bounds) and bounds[i] == value else 2 * i
+
+    def meeting(self, row: int) -> int:
+        """The rows in the cells that the row reaches, by a tree of the rows in ever longer spans of cells."""
+        tree, size, rows = self.tree, len(self.masks), 0
+        for first, last in self.spans.get(row, ()):
+            a, b = first // self.width + size, last // self.width + size + 1
+            while a < b:
+                if a & 1:
+                    rows |= tree[a]
+                    a += 1
+                if b & 1:
+                    b -= 1
+                    rows |= tree[b]
+                a, b = a >> 1, b >> 1
+        return rows
+
+    @cached_property
+    def tree(self) -> list[int]:
+        size = len(self.masks)
+        tree = [0] * size + self.masks
+        for node in range(size - 1, 0, -1):
+            tree[node] = tree[2 * node] | tree[2 * node + 1]
+        return tree
 
     def holds(self, row: int, place: int) -> bool:
         return any(first <= place <= last for first, last in self.spans.get(row, ()))

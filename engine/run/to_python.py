@@ -15,6 +15,7 @@ from sancha.engine.diagnostics import SanchaError
 from sancha.engine.feel import core as c
 from sancha.engine.policy.calendar import Calendar
 from sancha.engine.policy.tables import Table, input_name
+from sancha.engine.run.index import OPAQUE, bits
 from sancha.engine.run.runtime import NAMES
 
 #: A compiled function: (facts, lists, reference, as_of) -> the values of its expressions.
@@ -46,6 +47,7 @@ def source_of(cores: Sequence[c.Core], lets: Sequence[tuple[str, c.Core]] = ()) 
 
 class _Writer:
     def __init__(self, calendar: Calendar) -> None:
+        self.calendar = calendar
         self.lines: list[str] = []
         self.indent = 1
         self.count = 0
@@ -436,8 +438,9 @@ class _Writer:
             name = f"T{len(self.tables)}"
             self.tables[id(node.table)] = name
             self.keep.append(node.table)
-            self.space[name] = _table_function(node.table)
-        arguments = [*(self.atom(i) for i in node.inputs), *(self.variable(v)[0] for v in _days(node.table))]
+            self.space[name] = _table_function(node.table, self.calendar)
+        days = (self.variable(v)[0] for v in node.table.variables)
+        arguments = [*(self.atom(i) for i in node.inputs), *days]
         row = self.assign(f"{self.tables[id(node.table)]}({', '.join(arguments)})")
         return self.assign(f"None if {row} is None else {row}[{node.output}]"), True
 
@@ -459,26 +462,19 @@ def _one_of(node: c.Or) -> tuple[c.Core, tuple[str, ...]] | None:
     return (operands[0], tuple(values)) if all(o == operands[0] for o in operands) else None
 
 
-def _days(table: Table) -> list[c.Var]:
-    """The variables besides the inputs that the cells speak of: the day on which their parameters are read."""
-    inputs = {input_name(i) for i in range(len(table.inputs))}
-    found: dict[str, c.Var] = {}
-    for row in table.rows:
-        for core in (*row.tests, *row.outputs, *(table.default or ())):
-            found |= {n.name: n for n in c.walk(core) if isinstance(n, c.Var) and n.name not in inputs}
-    return list(found.values())
+def _table_function(table: Table, calendar: Calendar) -> Callable[..., tuple[Any, ...] | None]:
+    """A function of the inputs, and of the table's variables: the outputs by the hit policy, or None for missing.
 
-
-def _table_function(table: Table) -> Callable[..., tuple[Any, ...] | None]:
-    """A function of the inputs, and of `_days`, that gives the outputs by the hit policy, or None: missing."""
+    What is constant needs no code; the rest is compiled when it is first needed.
+    """
     names = [f"a{i}" for i in range(len(table.inputs))]
     bound = {input_name(i): (name, True) for i, name in enumerate(names)}
-    for i, day in enumerate(_days(table)):
-        names.append("as_of" if day.name == "as_of" else f"day{i}")
-        bound[day.name] = (names[-1], day.nullable)
+    for i, variable in enumerate(table.variables):
+        names.append("as_of" if variable.name == "as_of" else f"day{i}")
+        bound[variable.name] = (names[-1], variable.nullable)
 
     def compiled(cores: Sequence[c.Core]) -> Callable[..., tuple[Any, ...]]:
-        writer = _Writer(Calendar.empty())
+        writer = _Writer(calendar)
         writer.scopes[0] = dict(bound)
         results = [writer.atom(core) for core in cores]
         writer.write(f"return ({''.join(r + ', ' for r in results)})")
@@ -486,64 +482,96 @@ def _table_function(table: Table) -> Callable[..., tuple[Any, ...] | None]:
         exec(compile(source, "<generated from table>", "exec"), writer.space)
         return writer.space["f"]  # type: ignore[no-any-return]
 
-    tests = [compiled([c.conj(*row.tests)]) for row in table.rows]
-    outputs = [compiled(row.outputs) for row in table.rows]
-    default = compiled(table.default) if table.default is not None else None
-    return _hit(table.hit_policy, tests, outputs, default)
+    return _hit(table, compiled)
 
 
 def _hit(
-    policy: str, tests: list[Any], outputs: list[Any], default: Any
+    table: Table, compiled: Callable[[Sequence[c.Core]], Callable[..., tuple[Any, ...]]]
 ) -> Callable[..., tuple[Any, ...] | None]:
-    rows = list(zip(tests, outputs, strict=True))
+    policy, match, constants = table.hit_policy, table.index.match, table.constants
+    cells: dict[int, Callable[..., tuple[Any, ...]]] = {}
+    computed: dict[int, Callable[..., tuple[Any, ...]]] = {}
+
+    def verified(row: int, met: bool | None, args: tuple[Any, ...]) -> bool | None:
+        """`met`, and the cells of the row that the index does not hold."""
+        for i, cell in enumerate(table.rows[row].tests):
+            if table.constraints[i][row] is OPAQUE:
+                if id(cell) not in cells:
+                    cells[id(cell)] = compiled([cell])
+                (found,) = cells[id(cell)](*args)
+                if found is None:
+                    met = None
+                elif not found:
+                    return False
+        return met
+
+    def output(row: int, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        values = constants[row]
+        if values is not None:
+            return values
+        if row not in computed:
+            computed[row] = compiled(table.rows[row].outputs)
+        return computed[row](*args)
 
     def none(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        return default(*args) if default is not None else None
+        if table.default is None:
+            return None
+        if -1 not in computed:
+            computed[-1] = compiled(table.default)
+        return computed[-1](*args)
 
     def first(*args: Any) -> tuple[Any, ...] | None:
-        for test, output in rows:
-            (met,) = test(*args)
+        rows, open_, verify = match(args)
+        for row in bits(rows):
+            met: bool | None = not (open_ and open_ >> row & 1) or None
+            if verify and verify >> row & 1:
+                met = verified(row, met, args)
             if met is None:
                 return None
             if met:
-                return output(*args)  # type: ignore[no-any-return]
+                return output(row, args)
         return none(args)
 
     def single(*args: Any) -> tuple[Any, ...] | None:
         found: tuple[Any, ...] | None = None
-        hits, open_ = 0, False
-        for test, output in rows:
-            (met,) = test(*args)
-            if met is None:
-                open_ = True
-            elif met:
-                values = output(*args)
-                hits += 1
-                if hits > 1 and (policy == "unique" or values != found):
-                    return None
-                found = values
+        rows, open_, verify = match(args)
+        hits, left_open = 0, bool(open_ & ~verify)
+        for row in bits(rows & (~open_ | verify)):
+            if verify and verify >> row & 1:
+                met = verified(row, not open_ >> row & 1 or None, args)
+                left_open = left_open or met is None
+                if not met:
+                    continue
+            values = output(row, args)
+            hits += 1
+            if hits > 1 and (policy == "unique" or values != found):
+                return None
+            found = values
         if hits:
             return found
-        return None if open_ else none(args)
+        return None if left_open else none(args)
 
     def collect(*args: Any) -> tuple[Any, ...] | None:
-        gathered = []
-        for test, output in rows:
-            (met,) = test(*args)
-            if met is None:
-                return None
-            if met:
-                gathered.append(output(*args))
+        rows, open_, verify = match(args)
+        if open_ & ~verify:
+            return None
+        hits = []
+        for row in bits(rows):
+            if verify and verify >> row & 1:
+                met = verified(row, not open_ >> row & 1 or None, args)
+                if met is None:
+                    return None
+                if not met:
+                    continue
+            hits.append(row)
         if policy == "collect count":
-            return (len(gathered),) * len(outputs[0](*args)) if outputs else None
-        if not gathered:
-            if default is not None:
+            return (len(hits),) * len(table.outputs)
+        if not hits:
+            if table.default is not None:
                 return none(args)
-            return (0,) * len(outputs[0](*args)) if policy == "collect sum" and outputs else None
-        columns = list(zip(*gathered, strict=True))
-        if any(v is None for column in columns for v in column):
-            return tuple(None if None in column else _fold(policy, column) for column in columns)
-        return tuple(_fold(policy, column) for column in columns)
+            return (0,) * len(table.outputs) if policy == "collect sum" else None
+        columns = zip(*(output(row, args) for row in hits), strict=True)
+        return tuple(None if None in column else _fold(policy, column) for column in columns)
 
     return {"first": first, "unique": single, "any": single}.get(policy, collect)
 
