@@ -155,6 +155,39 @@ class Let(Core):
     body: Core
 
 
+# -- what only the full language has ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """Where a part of an expression stands: in which text, and the text's own place (a decision, a cell)."""
+
+    place: str
+    text: str
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamic(Core):
+    """An operation on values whose kinds are known only when it runs: `function` names it in `engine/run/dynamic.py`.
+
+    `data` are constants of the operation. It is not strict: missing operands reach it.
+    """
+
+    function: str
+    site: Site
+    data: tuple[Any, ...]
+    args: tuple[Core, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lambda(Core):
+    """A function of so many values, each a `Var` of the body."""
+
+    params: tuple[str, ...]
+    body: Core
+
+
 # -- lists ------------------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +318,9 @@ def _named_parts(kind: Any) -> tuple[str, ...]:
         "distinct",
         "truth",
         "nullable",
+        "site",
+        "data",
+        "params",
     }
     keep = {"value"} if kind is Let else set()
     return tuple(f.name for f in dataclasses.fields(kind) if f.name not in plain or f.name in keep)

@@ -47,6 +47,8 @@ INTEGRAL = Type("numeral", values=("integer",))
 #: The type of `null`, and of an expression that is already in error.
 NULL = Type("null")
 ERROR = Type("error")
+#: The type of every expression of the full language, whose values tell their kind when it runs.
+ANY = Type("any")
 
 _NUMERIC = {"integer", "number", "rate", "numeral"}
 

@@ -260,10 +260,17 @@ class _Writer:
                 return self.aggregate(node)
             case c.Lookup():
                 return self.lookup(node)
+            case c.Dynamic():
+                return self.dynamic(node)
+            case c.Lambda():
+                return self.nested(node), False
             case c.Let():
                 self.scopes.append({})
-                self.bind(node.name, node.value)
-                result = self.value(node.body)
+                body: c.Core = node
+                while isinstance(body, c.Let):
+                    self.bind(body.name, body.value)
+                    body = body.body
+                result = self.value(body)
                 self.scopes.pop()
                 return self.assign(result[0]), result[1]
             case _:
@@ -320,6 +327,38 @@ class _Writer:
                 maybe = maybe or absent
                 self.write(f"{result} = {expression}")
         return result, maybe
+
+    # -- values of kinds known when they run --------------------------------------------------------------
+
+    def dynamic(self, node: c.Dynamic) -> tuple[str, bool]:
+        from sancha.engine.run.operations import OPERATIONS  # the strict language does without
+
+        if node.function not in self.space:
+            self.space[node.function] = OPERATIONS[node.function]
+        parts = [self.quoted(part) for part in (node.site, *node.data)] + [
+            self.atom(arg) for arg in node.args
+        ]
+        return self.assign(f"{node.function}({', '.join(parts)})"), True
+
+    def quoted(self, value: object) -> str:
+        """A name for an object of the compiler's, as it is."""
+        if value is None or isinstance(value, bool | str):
+            return repr(value)
+        name = f"Q{len(self.keep)}"
+        self.keep.append(value)
+        self.space[name] = value
+        return name
+
+    def nested(self, node: c.Lambda) -> str:
+        """A function within the function: what it does not bind itself it sees from outside."""
+        local = f"g{self.fresh()}"
+        params = [f"p{self.fresh()}" for _ in node.params]
+        with self.block(f"def {local}({', '.join(params)}):"):
+            self.scopes[-1].update(
+                {name: (param, True) for name, param in zip(node.params, params, strict=True)}
+            )
+            self.write(f"return {self.atom(node.body)}")
+        return local
 
     # -- lists --------------------------------------------------------------------------------------------
 

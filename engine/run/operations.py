@@ -1,0 +1,548 @@
+"""What generated Python calls for the full language: operations on values whose kinds are known when they run.
+
+Each takes the `Site` of its expression first. What the standard calls an error gives null and a warning; nothing is
+swallowed. Numbers and texts mean what the strict language's rows of the operator table say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sancha.engine.feel import operators
+from sancha.engine.feel.builtins import BUILTINS, Builtin, FeelError
+from sancha.engine.feel.core import Site
+from sancha.engine.feel.kinds import ANY, Kind, coerce, instance_of
+from sancha.engine.feel.types import NUMBER, TEXT
+from sancha.engine.feel.values import (
+    ARITHMETIC,
+    Date,
+    DateTime,
+    Function,
+    Range,
+    Time,
+    equal,
+    get_property,
+    kind_of,
+    order,
+)
+from sancha.engine.run import runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """Why something is null. `line` and `column` count from 1 in `text`, which stands at `place`."""
+
+    kind: str
+    message: str
+    place: str
+    text: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        where = f"{self.place}, " if self.place else ""
+        return f"{where}line {self.line}, column {self.column}: {self.message}"
+
+
+_FOUND: ContextVar[list[Warning] | None] = ContextVar("warnings", default=None)
+#: More warnings of one run than this say nothing new.
+_MOST_WARNINGS = 1_000
+#: A range of more items is not walked through.
+MAX_ITEMS = 1_000_000
+
+
+class Listening:
+    """Collects the warnings of all that runs inside; a listener further out gets them too."""
+
+    def __init__(self) -> None:
+        self.found: list[Warning] = []
+
+    def __enter__(self) -> list[Warning]:
+        self.outer = _FOUND.get()
+        self.token = _FOUND.set(self.found)
+        return self.found
+
+    def __exit__(self, *_: object) -> None:
+        _FOUND.reset(self.token)
+        if self.outer is not None:
+            self.outer.extend(self.found)
+
+
+def warn(site: Site, kind: str, message: str) -> None:
+    found = _FOUND.get()
+    if found is None or len(found) >= _MOST_WARNINGS:
+        return
+    line = site.text.count("\n", 0, site.span[0])
+    column = site.span[0] - (site.text.rfind("\n", 0, site.span[0]) + 1)
+    found.append(Warning(kind, message, site.place, site.text, line + 1, column + 1))
+
+
+def FAIL(site: Site, kind: str, message: str) -> None:
+    warn(site, kind, message)
+
+
+# -- operators ----------------------------------------------------------------------------------------------------
+
+
+def _raise_to(base: Decimal, exponent: Decimal) -> Decimal | None:
+    """Any exponent, to 34 digits; the strict language takes whole ones only."""
+    if exponent == exponent.to_integral_value() and abs(exponent) <= 999_999:
+        return runtime.POWER(base, int(exponent))
+    return runtime.CONTEXT.power(base, exponent)
+
+
+def _rows() -> dict[tuple[str, ...], Callable[..., Any]]:
+    """The meaning of each operator by the kinds of its operands, from the one table, and the temporal ones."""
+    found: dict[tuple[str, ...], Callable[..., Any]] = dict(ARITHMETIC)
+    kinds = {NUMBER: "number", TEXT: "string"}
+    for row in operators.OPERATORS:
+        if row.names or not all(p in kinds for p in row.params) or row.result not in kinds:
+            continue
+        operands = ["a", "b"][: len(row.params)]
+        code = f"lambda {', '.join(operands)}: {row.python.format(*operands)}"
+        found[(row.name, *(kinds[p] for p in row.params))] = eval(code, dict(runtime.NAMES))
+    found["**", "number", "number"] = _raise_to
+    return found
+
+
+_ROWS = _rows()
+
+
+def OPERATE(site: Site, op: str, *operands: Any) -> Any:
+    operands = tuple(_single(operand) for operand in operands)
+    row = _ROWS.get((op, *map(kind_of, operands)))
+    shown = "-" if op == "negate" else op
+    if row is None:
+        if None in operands:
+            warn(site, "missing operand", f"an operand of `{shown}` is null")
+        else:
+            kinds = " and ".join(map(kind_of, operands))
+            warn(site, "type", f"`{shown}` does not take {kinds}")
+        return None
+    try:
+        value = row(*operands)
+    except FeelError as error:
+        warn(site, error.kind, error.message)
+        return None
+    if value is None:
+        warn(site, "arithmetic", "division by zero" if op == "/" else f"`{shown}` has no result here")
+        return None
+    if isinstance(value, Decimal):
+        return _number(site, value)
+    return value
+
+
+def _number(site: Site, value: Decimal) -> Decimal | None:
+    if value.is_finite() and value.adjusted() <= 6144:
+        return value
+    warn(
+        site,
+        "arithmetic",
+        "the number is too large" if value.is_infinite() or value.is_finite() else "not a number",
+    )
+    return None
+
+
+def _single(value: Any) -> Any:
+    """The element of a list of one, where an element is wanted (DMN 1.5, 10.3.2.9.4)."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+_ORDERED: dict[str, Callable[[int], bool]] = {
+    "<": lambda n: n < 0,
+    "<=": lambda n: n <= 0,
+    ">": lambda n: n > 0,
+    ">=": lambda n: n >= 0,
+}
+
+
+def COMPARE(site: Site, op: str, a: Any, b: Any) -> bool | None:
+    if op in ("=", "!="):
+        same = equal(a, b)
+        if same is None:
+            warn(site, "type", f"`{op}` compares {kind_of(a)} with {kind_of(b)}")
+            return None
+        return same if op == "=" else not same
+    found = order(a, b)
+    if found is None:
+        if a is None or b is None:
+            warn(site, "missing operand", f"an operand of `{op}` is null")
+        else:
+            warn(site, "type", f"`{op}` does not compare {kind_of(a)} with {kind_of(b)}")
+        return None
+    return _ORDERED[op](found)
+
+
+def TRUTH(site: Site, value: Any) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    warn(site, "type", f"true or false is wanted here, not {kind_of(value)}")
+    return None
+
+
+# -- ranges and tests ---------------------------------------------------------------------------------------------
+
+
+def RANGE(site: Site, low_closed: bool, high_closed: bool, low: Any, high: Any) -> Range | None:
+    if low is None or high is None:
+        warn(site, "missing operand", "an end of the range is null")
+        return None
+    found = order(low, high)
+    if found is None:
+        warn(site, "type", f"a range cannot have {kind_of(low)} and {kind_of(high)} for its ends")
+        return None
+    return Range(low, high, low_closed, high_closed)
+
+
+def HALF_RANGE(site: Site, op: str, end: Any) -> Range | None:
+    if end is None or op == "!=":
+        warn(site, "invalid range", "the end of the range is null" if end is None else "`!=` is no range")
+        return None
+    if op == "=":
+        return Range(end, end, True, True)
+    return Range(None, end, False, op == "<=") if op[0] == "<" else Range(end, None, op == ">=", False)
+
+
+def PASSES(site: Site, op: str, value: Any, operand: Any) -> bool | None:
+    """A unary test such as `< 5`; a missing value neither passes nor fails tests of order."""
+    if op not in ("=", "!=") and (value is None or operand is None):
+        return None
+    return COMPARE(site, op, value, operand)
+
+
+def MATCHES(site: Site, value: Any, test: Any) -> bool | None:
+    """A unary test that is an expression: within a range, an element of a list, true of itself, or equal."""
+    if isinstance(test, Range):
+        return within(value, test)
+    if isinstance(test, list):
+        if isinstance(value, list) and equal(value, test):
+            return True
+        return any(
+            within(value, part) is True if isinstance(part, Range) else equal(value, part) is True
+            for part in test
+        )
+    if isinstance(test, bool) and not isinstance(value, bool) and value is not None:
+        return test
+    return equal(value, test)
+
+
+def within(value: Any, range_: Range) -> bool | None:
+    """Whether a value lies in a range; None where they cannot be compared."""
+    if value is None:
+        return None
+    below = above = -1
+    if range_.low is not None:
+        found = order(range_.low, value)
+        if found is None:
+            return None
+        below = found
+    if range_.high is not None:
+        found = order(value, range_.high)
+        if found is None:
+            return None
+        above = found
+    return (below < 0 or (below == 0 and range_.low_closed)) and (
+        above < 0 or (above == 0 and range_.high_closed)
+    )
+
+
+# -- lists and contexts -------------------------------------------------------------------------------------------
+
+
+def LIST(site: Site, *items: Any) -> list[Any]:
+    return list(items)
+
+
+def CONTEXT(site: Site, keys: Sequence[str], *values: Any) -> dict[str, Any]:
+    return dict(zip(keys, values, strict=True))
+
+
+def GET(site: Site, name: str, base: Any) -> Any:
+    if isinstance(base, dict):
+        if name in base:
+            return base[name]
+        warn(site, "unknown entry", f"the context has no entry `{name}`")
+        return None
+    if base is None:
+        return None
+    if isinstance(base, list):
+        return [GET(site, name, item) for item in base]
+    try:
+        return get_property(base, name)
+    except FeelError as error:
+        warn(site, "unknown entry", error.message)
+        return None
+
+
+def ENTRY(site: Site, name: str, lazy: bool, item: Any, *outer: Any) -> Any:
+    if isinstance(item, dict) and name in item:
+        return item[name]
+    if outer:
+        return outer[0]() if lazy else outer[0]
+    if not isinstance(item, dict) and item is not None:
+        try:
+            return get_property(item, name)
+        except FeelError:
+            pass
+    warn(site, "unknown name", f"there is no `{name}` in scope or in the item")
+    return None
+
+
+def ITEM(site: Site, base: Any, index: Any) -> Any:
+    """The item at a position: 1 is the first, -1 the last."""
+    items = base if isinstance(base, list) else [base]
+    if base is None or index != index.to_integral_value() or not 1 <= abs(index) <= len(items):
+        if base is not None:
+            warn(site, "index", f"there is no item {index:f} in a list of {len(items)}")
+        return None
+    return items[int(index) - 1 if index > 0 else int(index)]
+
+
+def FILTER(site: Site, base: Any, condition: Callable[[Any], Any]) -> Any:
+    if base is None:
+        return None
+    items = base if isinstance(base, list) else [base]
+    kept = []
+    for item in items or [None]:
+        met = condition(item)
+        if isinstance(met, Decimal):
+            return ITEM(site, items, met)
+        if met is True:
+            kept.append(item)
+        elif met is not None and met is not False:
+            warn(site, "type", f"a filter wants true or false, or a position, not {kind_of(met)}")
+            return None
+    return kept if items else []
+
+
+def _walked(site: Site, source: Any) -> Iterator[Any] | None:
+    """The items of what is iterated over; None where it cannot be."""
+    if source is None:
+        warn(site, "missing operand", "there is nothing to go through: null")
+        return None
+    if isinstance(source, list):
+        return iter(source)
+    if not isinstance(source, Range):
+        return iter([source])
+    low, high = source.low, source.high
+    if isinstance(low, Date) and isinstance(high, Date):
+        first, last = low.day_number, high.day_number
+        wrap: Callable[[int], Any] = Date.of_day_number
+    elif isinstance(low, Decimal) and isinstance(high, Decimal) and low == int(low) and high == int(high):
+        first, last = int(low), int(high)
+        wrap = Decimal
+    else:
+        warn(site, "type", "only ranges of whole numbers or of dates can be gone through")
+        return None
+    step = 1 if first <= last else -1
+    first, last = first + (0 if source.low_closed else step), last - (0 if source.high_closed else step)
+    if abs(last - first) >= MAX_ITEMS:
+        warn(site, "limit", f"a range of more than {MAX_ITEMS} items")
+        return None
+    return map(wrap, range(first, last + step, step))
+
+
+def _each(
+    site: Site, sources: Sequence[Callable[..., Any]], bound: tuple[Any, ...]
+) -> Iterator[tuple[Any, ...] | None]:
+    """All combinations of the items, the last source fastest; None in place of a source that cannot be walked."""
+    if len(bound) == len(sources):
+        yield bound
+        return
+    items = _walked(site, sources[len(bound)](*bound))
+    if items is None:
+        yield None
+        return
+    for item in items:
+        yield from _each(site, sources, (*bound, item))
+
+
+def FOR(site: Site, partial: bool, *parts: Callable[..., Any]) -> list[Any] | None:
+    *sources, body = parts
+    results: list[Any] = []
+    for bound in _each(site, sources, ()):
+        if bound is None:
+            return None
+        if len(results) >= MAX_ITEMS:
+            warn(site, "limit", f"more than {MAX_ITEMS} results")
+            return None
+        results.append(body(*bound, list(results) if partial else None))
+    return results
+
+
+def QUANTIFIED(site: Site, kind: str, *parts: Callable[..., Any]) -> bool | None:
+    *sources, body = parts
+    deciding = kind == "some"
+    result: bool | None = not deciding
+    for bound in _each(site, sources, ()):
+        if bound is None:
+            return None
+        met = TRUTH(site, body(*bound))
+        if met is deciding:
+            return deciding
+        if met is None:
+            result = None
+    return result
+
+
+# -- functions ----------------------------------------------------------------------------------------------------
+
+
+def FUNCTION(
+    site: Site, parameters: tuple[tuple[str, Kind | None], ...], run: Callable[..., Any]
+) -> Function:
+    return Function(parameters, run, None)
+
+
+def EXTERNAL(
+    site: Site, parameters: tuple[tuple[str, Kind | None], ...], body: Callable[[], Any]
+) -> Function:
+    """Foreign code is not run: the function gives null."""
+
+    def run(*_: Any) -> None:
+        warn(site, "external function", "functions in other languages are not run")
+
+    return Function(parameters, run, None)
+
+
+def INVOKE(site: Site, names: tuple[str, ...], function: Any, *args: Any) -> Any:
+    if not isinstance(function, Function):
+        warn(site, "type", f"{kind_of(function)} cannot be called")
+        return None
+    known = [name for name, _ in function.parameters]
+    if names:
+        if sorted(names) != sorted(known):
+            warn(site, "arguments", f"the function's parameters are {', '.join(known) or 'none'}")
+            return None
+        given = dict(zip(names, args, strict=True))
+        args = tuple(given[name] for name in known)
+    elif len(args) != len(known):
+        warn(site, "arguments", f"the function takes {len(known)} arguments, not {len(args)}")
+        return None
+    try:
+        values = [
+            value if kind is None else coerce(value, kind)
+            for value, (_, kind) in zip(args, function.parameters, strict=True)
+        ]
+        result = function.run(*values)
+        return result if function.result is None else coerce(result, function.result)
+    except FeelError as error:
+        warn(site, error.kind, error.message)
+    except RecursionError:
+        warn(site, "limit", "functions call each other without end")
+    return None
+
+
+def BUILTIN(site: Site, name: str) -> Function:
+    """A built-in function as a value."""
+    row = BUILTINS[name][0]
+    return Function(
+        tuple((p.name, None) for p in row.parameters), lambda *args: CALL(site, name, (), *args), None
+    )
+
+
+def CALL(site: Site, name: str, names: tuple[str, ...], *args: Any) -> Any:
+    """A call of a built-in: the first row that takes the arguments as they are, or else after conversions."""
+    rows = [(row, bound) for row in BUILTINS[name] if (bound := _bound(row, names, args)) is not None]
+    if not rows:
+        forms = " or ".join(f"`{row.signature}`" for row in BUILTINS[name])
+        warn(site, "arguments", f"`{name}` is called as {forms}")
+        return None
+    for convert in (False, True):
+        for row, values in rows:
+            taken = _taken(row, values, convert)
+            if taken is not None:
+                return _called(site, row, taken)
+    if None in args:
+        warn(site, "missing operand", f"an argument of `{name}` is null")
+    else:
+        forms = " or ".join(f"`{row.signature}`" for row, _ in rows)
+        warn(site, "type", f"{forms} does not take {', '.join(map(kind_of, args))}")
+    return None
+
+
+def _called(site: Site, row: Builtin, values: Sequence[Any]) -> Any:
+    try:
+        value = row.run(*values)
+    except FeelError as error:
+        warn(site, error.kind, f"{row.name}: {error.message}")
+        return None
+    return _number(site, value) if isinstance(value, Decimal) else value
+
+
+_LEFT_OUT = object()
+
+
+def _bound(row: Builtin, names: tuple[str, ...], args: tuple[Any, ...]) -> list[Any] | None:
+    """The arguments in the order of the row's parameters, or None where their number or names do not fit."""
+    parameters = row.parameters
+    variadic = bool(parameters) and parameters[-1].variadic
+    if names:
+        given = dict(zip(names, args, strict=True))
+        if len(given) != len(names) or not set(given) <= {p.name for p in parameters}:
+            return None
+        if any(p.name not in given and not p.optional for p in parameters):
+            return None
+        values = [given.get(p.name, _LEFT_OUT) for p in parameters]
+        if variadic:
+            last = values.pop()
+            values.extend(last if isinstance(last, list) else [last])
+        return values
+    least = sum(not p.optional for p in parameters)
+    if len(args) < least or (len(args) > len(parameters) and not variadic):
+        return None
+    return [*args, *[_LEFT_OUT] * (len(parameters) - len(args))]
+
+
+def _taken(row: Builtin, values: Sequence[Any], convert: bool) -> list[Any] | None:
+    """The values as the row takes them, or None where one is of another kind."""
+    out = []
+    for i, value in enumerate(values):
+        kinds = row.parameters[min(i, len(row.parameters) - 1)].kinds
+        if value is _LEFT_OUT:
+            out.append(None)
+            continue
+        kind = kind_of(value)
+        if "any" in kinds or kind in kinds:
+            out.append(value)
+        elif not convert or value is None:
+            return None
+        elif isinstance(value, list) and len(value) == 1 and kind_of(value[0]) in kinds:
+            out.append(value[0])
+        elif "list" in kinds:
+            out.append([value])
+        elif kind == "date" and "date and time" in kinds:
+            out.append(DateTime(value, Time(0, 0, 0, offset=0)))
+        else:
+            return None
+    return out
+
+
+def INSTANCE(site: Site, kind: Kind, value: Any) -> bool:
+    return instance_of(value, kind)
+
+
+def COERCE(site: Site, kind: Kind, value: Any) -> Any:
+    if kind is ANY:
+        return value
+    try:
+        return coerce(value, kind)
+    except FeelError as error:
+        warn(site, error.kind, error.message)
+        return None
+
+
+# -- decision tables ----------------------------------------------------------------------------------------------
+
+
+def TABLE(site: Site, spec: Any, width: int, *args: Any) -> Any:
+    from sancha.engine.run.decision_table import decide
+
+    return decide(site, spec, args[:width], args[width:])
+
+
+OPERATIONS = {name: value for name, value in globals().items() if name.isupper() and callable(value)}
