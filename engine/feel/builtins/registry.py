@@ -12,13 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-
-class FeelError(Exception):
-    """Why a built-in gives null: the evaluator turns it into null and a warning of this `kind`."""
-
-    def __init__(self, message: str, kind: str = "invalid argument") -> None:
-        super().__init__(message)
-        self.message, self.kind = message, kind
+from sancha.engine.feel.errors import FeelError as FeelError
 
 
 @dataclass(frozen=True, slots=True)
