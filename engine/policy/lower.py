@@ -270,9 +270,15 @@ class _Lowering:
     def table_at(self, table, clock: _Clock):  # type: ignore[no-untyped-def]
         """The table with the parameters in its cells read by the clock."""
 
-        def read(core: c.Core) -> c.Core:
-            return self.at(core, clock)
+        known: dict[int, c.Core] = {}
 
+        def read(core: c.Core) -> c.Core:
+            if id(core) not in known:
+                known[id(core)] = self.at(core, clock)
+            return known[id(core)]
+
+        if not table.computed:
+            return table
         rows = tuple(
             dataclasses.replace(r, tests=tuple(map(read, r.tests)), outputs=tuple(map(read, r.outputs)))
             for r in table.rows
@@ -635,7 +641,7 @@ def _parts_of(decision: Decision) -> list[c.Core]:
     for v in decision.versions:
         out += [core for core in (v.value, *v.inputs) if core is not None]
         if v.table is not None:
-            out += [core for row in v.table.rows for core in (*row.tests, *row.outputs)]
+            out += v.table.computed
     return out
 
 

@@ -199,6 +199,8 @@ _EXPRESSIONS = frozenset(
         "scope",
     )
 )
+#: Pairs of rows that overlap are shown up to so many a table.
+_MOST_OVERLAPS = 20
 #: Folders of a pack that hold no rules.
 _NOT_RULES = ("parameters", "clauses", "files", "features")
 _FRAME = ("pack.yaml", "vocabulary.yaml", "calendar.yaml", "sources.yaml", "causes.yaml", "waivers.yaml")
@@ -235,6 +237,8 @@ class _Loader:
         self.broken: set[str] = set()
         #: Parts read with stand-ins for their keys in error.
         self.mended: set[int] = set()
+        #: The cells of tables that were checked, by text and by input or type.
+        self.known_cells: dict[tuple[str, c.Var | t.Type], tuple[c.Core | None, list[Defect]]] = {}
 
     def load(self) -> Pack:
         if not (self.path / "pack.yaml").is_file():
@@ -856,7 +860,8 @@ class _Loader:
                 default,
             )
             if spec.hit_policy == "unique" and len(table.rows) == len(cells):
-                for a, b in overlaps(table):
+                pairs = list(itertools.islice(overlaps(table), _MOST_OVERLAPS + 1))
+                for a, b in pairs[:_MOST_OVERLAPS]:
                     where = cells[b.number - 1][1](0)
                     if where.file != document.file:
                         where = dataclasses.replace(where, column=1, length=len(where.text))
@@ -868,6 +873,11 @@ class _Loader:
                             "separate them, or make the hit policy `first`",
                         )
                     )
+                if len(pairs) > _MOST_OVERLAPS:
+                    message = (
+                        f"more rows of `{spec.table}` overlap: these are the first {_MOST_OVERLAPS} pairs"
+                    )
+                    self.defects.append(Diagnostic("E0407", message, document.key_place(("hit policy",))))
             if spec.hit_policy.startswith("collect") and spec.hit_policy != "collect count":
                 for name, type_ in signature.outputs:
                     if not t.is_numeric(type_) and type_.name not in ("date", "days", "error"):
@@ -999,13 +1009,23 @@ class _Loader:
     ) -> Row | None:
         tests: list[c.Core | None] = []
         for i, (_, type_) in enumerate(names):
-            core, defects = check_cell(cells[i], c.Var(type_, input_name(i)), self.cell_scope())
+            core, defects = self.cell(cells[i], c.Var(type_, input_name(i)))
             for d in defects if type_ != t.ERROR else ():
                 self.defects.append(Diagnostic(d.code, d.message, _part(place(i), cells[i], d.span), d.help))
             tests.append(core)
         outputs = self.outputs(cells[len(names) :], signature, lambda i: place(i + len(names)))
         sound = tuple(core for core in tests if core is not None)
         return Row(sound, outputs, number) if outputs is not None and len(sound) == len(tests) else None
+
+    def cell(self, text: str, operand: c.Var | None, expect: t.Type = t.ERROR) -> tuple[c.Core | None, Any]:
+        """The core of an input cell, or of an output cell that is to be of the type `expect`; alike cells share one."""
+        key = (text, operand or expect)
+        if key not in self.known_cells:
+            scope = self.cell_scope()
+            self.known_cells[key] = (
+                check_cell(text, operand, scope) if operand else check_value(text, expect, scope)
+            )
+        return self.known_cells[key]
 
     def cell_scope(self) -> Scope:
         """What cells may speak of: parameters, and their input."""
@@ -1021,7 +1041,7 @@ class _Loader:
             return None
         out: list[c.Core | None] = []
         for i, (_, type_) in enumerate(signature.outputs):
-            core, defects = check_value(cells[i], type_, self.cell_scope())
+            core, defects = self.cell(cells[i], None, type_)
             self.defects.extend(
                 Diagnostic(d.code, d.message, _part(place(i), cells[i], d.span), d.help) for d in defects
             )
@@ -1562,8 +1582,9 @@ def _needs(rule: Rule, version: Version, decisions: Mapping[str, Decision]) -> s
         cores += [version.trigger.start, version.trigger.within, version.trigger.expect]
     cores += [core for core in (rule.where, rule.group, rule.measure) if core is not None]
     out: set[tuple[str, str]] = set()
-    while cores:
-        for node in c.walk(cores.pop()):
+    pending: list[Iterable[c.Core]] = [cores]
+    while pending:
+        for node in c.walk_once(pending.pop()):
             if isinstance(node, c.Param):
                 out.add(("parameter", node.name))
             elif isinstance(node, c.Decided | c.TableCall) and node.name in decisions:
@@ -1571,9 +1592,9 @@ def _needs(rule: Rule, version: Version, decisions: Mapping[str, Decision]) -> s
                     continue
                 out.add(("decision", node.name))
                 for v in decisions[node.name].versions:
-                    cores += [core for core in (v.value, *v.inputs) if core is not None]
+                    pending.append([core for core in (v.value, *v.inputs) if core is not None])
                     if v.table is not None:
-                        cores += [core for row in v.table.rows for core in (*row.tests, *row.outputs)]
+                        pending.append(v.table.computed)
     return out
 
 

@@ -66,6 +66,18 @@ class Table:
         return Index(self.constraints)
 
     @cached_property
+    def computed(self) -> tuple[c.Core, ...]:
+        """The cells, outputs and defaults that are not constant: the only ones that may read a parameter."""
+        cells = [
+            row.tests[i]
+            for i, column in enumerate(self.constraints)
+            for row, region in zip(self.rows, column, strict=True)
+            if region is OPAQUE
+        ]
+        outputs = (core for row in self.rows for core in row.outputs)
+        return (*cells, *(core for core in (*outputs, *(self.default or ())) if type(core) is not c.Const))
+
+    @cached_property
     def variables(self) -> tuple[c.Var, ...]:
         """What the cells and outputs speak of besides the inputs: the day on which their parameters are read."""
         inputs = {input_name(i) for i in range(len(self.inputs))}
