@@ -269,7 +269,7 @@ class Range:
         return (low > 0 or (low == 0 and self.low_closed)) and (high < 0 or (high == 0 and self.high_closed))
 
     def __str__(self) -> str:
-        low, high = ("" if end is None else _written(end) for end in (self.low, self.high))
+        low, high = ("" if end is None else written(end) for end in (self.low, self.high))
         return f"{'[' if self.low_closed else '('}{low}..{high}{']' if self.high_closed else ')'}"
 
 
@@ -431,11 +431,14 @@ def _fraction(nanosecond: int) -> str:
 
 
 def to_text(value: Value) -> str:
-    """A value as FEEL's `string` gives it: a string as it is, all within lists and contexts as FEEL writes it."""
-    return value if isinstance(value, str) else _written(value, inner=False)
+    """A value as FEEL's `string` gives it: a string and a date as they are, what lies within a list as `written`."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, _TEMPORAL) else written(value)
 
 
-def _written(value: Value, inner: bool = True) -> str:
+def written(value: Value) -> str:
+    """A value as it would be written in FEEL: a string in quotes, a date as `@"2024-01-31"`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -445,12 +448,10 @@ def _written(value: Value, inner: bool = True) -> str:
     if isinstance(value, str):
         return _quoted(value)
     if isinstance(value, list):
-        return f"[{', '.join(map(_written, value))}]"
+        return f"[{', '.join(map(written, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_key(key)}: {_written(part)}' for key, part in value.items())}}}"
-    if inner and isinstance(value, _TEMPORAL):
-        return f'@"{value}"'
-    return str(value)
+        return f"{{{', '.join(f'{_key(key)}: {written(part)}' for key, part in value.items())}}}"
+    return f'@"{value}"' if isinstance(value, _TEMPORAL) else str(value)
 
 
 def _plain(number: Decimal) -> str:
