@@ -8,7 +8,7 @@ The counterpart of `check.py` for DMN models. The same core and the same code ge
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,7 +20,7 @@ from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
 from sancha.engine.feel.builtins import BUILTINS
 from sancha.engine.feel.kinds import ANY, Kind, UnknownType, kind_from_type
-from sancha.engine.feel.values import parse_temporal
+from sancha.engine.feel.values import Date, parse_temporal
 from sancha.engine.run.runtime import CONTEXT
 
 
@@ -146,11 +146,13 @@ class _Resolver:
         yield frame
         self.frames.pop()
 
-    def function(self, names: Sequence[str], body: s.Node) -> c.Lambda:
+    def function(
+        self, names: Sequence[str], body: s.Node, read: Callable[[s.Node], c.Core] | None = None
+    ) -> c.Lambda:
         """A lambda whose parameters are visible by name in the body."""
         variables = [self.variable(name) for name in names]
         with self.scope(dict(zip(names, variables, strict=True))):
-            return c.Lambda(t.ANY, tuple(v.name for v in variables), self.core(body))
+            return c.Lambda(t.ANY, tuple(v.name for v in variables), (read or self.core)(body))
 
     def found(self, name: str) -> c.Core | None:
         """What a name means, seen from the innermost scope, or None: unknown."""
@@ -244,6 +246,13 @@ class _Resolver:
         args = [self.core(node.low), self.core(node.high)]
         return self.dynamic("RANGE", node, args, node.low_closed, node.high_closed)
 
+    def walked(self, node: s.Node) -> c.Core:
+        """The source of an iteration, where a range may go down."""
+        if not isinstance(node, s.Range):
+            return self.core(node)
+        args = [self.core(node.low), self.core(node.high)]
+        return self.dynamic("STEPS", node, args, node.low_closed, node.high_closed)
+
     def on_Test(self, node: s.Test) -> c.Core:
         """A range with one end, as a value."""
         return self.dynamic("HALF_RANGE", node, [self.core(node.operand)], node.op)
@@ -302,7 +311,7 @@ class _Resolver:
         out: list[c.Core] = []
         names: list[str] = []
         for name, source in bindings:
-            out.append(self.function(names, source))
+            out.append(self.function(names, source, self.walked))
             names.append(name)
         return [*out, self.function([*names, *more], body)]
 
@@ -348,14 +357,14 @@ class _Resolver:
                 body = self.core(node.result)
             else:
                 keys = tuple(key for key, _ in node.entries)
-                body = self.dynamic("CONTEXT", node, [v for v, _ in bound], keys)
+                body = self.dynamic("ENTRIES", node, [v for v, _ in bound], keys)
         for variable, value in reversed(bound):
             body = c.Let(t.ANY, variable.name, value, body)
         return body
 
     def on_Relation(self, node: s.Relation) -> c.Core:
         rows = [
-            self.dynamic("CONTEXT", node, [self.core(cell) for cell in row], node.columns)
+            self.dynamic("ENTRIES", node, [self.core(cell) for cell in row], node.columns)
             for row in node.rows
         ]
         return self.dynamic("LIST", node, rows)
@@ -432,7 +441,7 @@ class _Resolver:
         )
         return self.dynamic("TABLE", node, [*inputs, *arguments], spec, len(inputs))
 
-    def bounds(self, test: s.Node) -> tuple[Bounds, ...] | None | object:
+    def bounds(self, test: s.Node) -> tuple[Bounds, ...] | object | None:
         """A cell as bounds, None for a cell that all values pass, or `_NOT_CONSTANT`."""
         match test:
             case s.Located():
@@ -480,8 +489,12 @@ class _Resolver:
                 return node.value
             case s.Unary(operand=s.Literal(value=Decimal() as value)):
                 return CONTEXT.minus(value)
+            case s.Temporal():
+                value = parse_temporal(node.text)
+                return _NOT_CONSTANT if value is None else value
         return _NOT_CONSTANT
 
 
 def _ordered(value: object) -> bool:
-    return isinstance(value, Decimal | str)
+    """Whether an index can hold the value."""
+    return isinstance(value, Decimal | str | Date)

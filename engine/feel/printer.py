@@ -9,6 +9,7 @@ import re
 from decimal import Decimal
 
 from sancha.engine.feel import syntax as s
+from sancha.engine.feel.lexer import FULL_KEYWORDS
 from sancha.engine.feel.parser import BINDING, COMPARISONS, NEGATION, POSTFIX
 
 _BETWEEN = BINDING["between"]
@@ -43,7 +44,9 @@ def cell_to_text(node: s.Node) -> str:
 
 def _text(node: s.Node, least: int, closed: bool) -> str:
     """The node as an operand that binds at least so tightly. `closed`: no operator follows for it to take."""
-    takes_all = isinstance(node, s.If | s.Quantified)
+    if isinstance(node, s.Test):
+        return f"({_bare(node, True)})"  # a range with one end, as a value
+    takes_all = isinstance(node, s.If | s.Quantified | s.For | s.Function)
     fits = closed and least < POSTFIX if takes_all else _tightness(node) >= least
     return _bare(node, closed) if fits else f"({_bare(node, True)})"
 
@@ -94,17 +97,54 @@ def _bare(node: s.Node, closed: bool) -> str:
         case s.If():
             return f"if {to_text(node.condition)} then {to_text(node.then)} else {to_text(node.otherwise)}"
         case s.Quantified():
-            bindings = ", ".join(
-                f"{name} in {_text(source, _IN + 1, True)}" for name, source in node.bindings
-            )
-            return f"{node.kind} {bindings} satisfies {to_text(node.body)}"
+            return f"{node.kind} {_bindings(node.bindings)} satisfies {to_text(node.body)}"
         case s.Call():
             names = [f"{name}: " for name in node.names] or [""] * len(node.arguments)
             arguments = [name + to_text(a) for name, a in zip(names, node.arguments, strict=True)]
             return f"{node.function}({', '.join(arguments)})"
         case s.ListOf():
             return f"[{', '.join(map(to_text, node.items))}]"
+    return _full(node)
+
+
+def _full(node: s.Node) -> str:
+    """What only the full language has."""
+    match node:
+        case s.Context():
+            return "{" + ", ".join(f"{_key(key)}: {to_text(entry)}" for key, entry in node.entries) + "}"
+        case s.For():
+            return f"for {_bindings(node.bindings)} return {to_text(node.body)}"
+        case s.Function():
+            parameters = ", ".join(
+                name if kind is None else f"{name}: {_type(kind)}" for name, kind in node.parameters
+            )
+            return f"function({parameters}) {'external ' if node.external else ''}{to_text(node.body)}"
+        case s.Invoke():
+            names = [f"{name}: " for name in node.names] or [""] * len(node.arguments)
+            arguments = [name + to_text(a) for name, a in zip(names, node.arguments, strict=True)]
+            return f"{_text(node.function, POSTFIX, False)}({', '.join(arguments)})"
+        case s.InstanceOf():
+            return f"{_text(node.operand, POSTFIX, False)} instance of {_type(node.type)}"
+        case s.Located():
+            return to_text(node.body)
     raise TypeError(type(node).__name__)
+
+
+def _bindings(bindings: tuple[tuple[str, s.Node], ...]) -> str:
+    return ", ".join(f"{name} in {_text(source, _IN + 1, True)}" for name, source in bindings)
+
+
+def _key(key: str) -> str:
+    """A key of a context: bare where it is plainly a name."""
+    return key if key.isidentifier() and key not in FULL_KEYWORDS else _literal(key)
+
+
+def _type(node: s.TypeName) -> str:
+    parts = [_type(part) for part in node.parameters]
+    if node.names:
+        parts = [f"{name}: {part}" for name, part in zip(node.names, parts, strict=True)]
+    inside = f"<{', '.join(parts)}>" if parts or node.name == "function" else ""
+    return f"{node.name}{inside}{f'->{_type(node.result)}' if node.result else ''}"
 
 
 def _filters(node: s.Node) -> bool:
@@ -135,7 +175,7 @@ def _in_tests(tests: tuple[s.Node, ...]) -> str:
 
 
 def _tests(tests: tuple[s.Node, ...]) -> str:
-    return ", ".join(map(to_text, tests))
+    return ", ".join(_bare(t, True) if isinstance(t, s.Test) else to_text(t) for t in tests)
 
 
 def _literal(value: Decimal | str | bool | None) -> str:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from sancha.engine.feel.core import Site
 from sancha.engine.feel.full import Bounds, Cell, Output, TableSpec
-from sancha.engine.feel.values import Range, equal
+from sancha.engine.feel.values import Date, Range, equal
 from sancha.engine.run.index import ANY, OPAQUE, Constraint, Index, Interval, Region, bits, by_kind
 from sancha.engine.run.operations import CALL, warn, within
 
@@ -51,7 +51,11 @@ def _matching(spec: TableSpec, inputs: Sequence[Any], arguments: Sequence[Any]) 
 
 def _index(spec: TableSpec) -> Index:
     columns = zip(*spec.rows, strict=True) if spec.rows else [[] for _ in spec.allowed]
-    return Index([[_constraint(cell) for cell in column] for column in columns], key=by_kind)
+    return Index([[_constraint(cell) for cell in column] for column in columns], key=_key)
+
+
+def _key(value: Any) -> tuple[Any, Any] | None:
+    return ("date", value.days) if isinstance(value, Date) else by_kind(value)
 
 
 def _constraint(cell: Cell) -> Constraint:

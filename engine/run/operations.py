@@ -19,14 +19,14 @@ from sancha.engine.feel.kinds import ANY, Kind, coerce, instance_of
 from sancha.engine.feel.types import NUMBER, TEXT
 from sancha.engine.feel.values import (
     ARITHMETIC,
+    NEGATION,
     Date,
-    DateTime,
     Function,
     Range,
-    Time,
     equal,
     get_property,
     kind_of,
+    midnight,
     order,
 )
 from sancha.engine.run import runtime
@@ -88,16 +88,10 @@ def FAIL(site: Site, kind: str, message: str) -> None:
 # -- operators ----------------------------------------------------------------------------------------------------
 
 
-def _raise_to(base: Decimal, exponent: Decimal) -> Decimal | None:
-    """Any exponent, to 34 digits; the strict language takes whole ones only."""
-    if exponent == exponent.to_integral_value() and abs(exponent) <= 999_999:
-        return runtime.POWER(base, int(exponent))
-    return runtime.CONTEXT.power(base, exponent)
-
-
 def _rows() -> dict[tuple[str, ...], Callable[..., Any]]:
-    """The meaning of each operator by the kinds of its operands, from the one table, and the temporal ones."""
+    """The meaning of each operator by the kinds of its operands: numbers and texts from the one table."""
     found: dict[tuple[str, ...], Callable[..., Any]] = dict(ARITHMETIC)
+    found |= {("negate", kind): row for kind, row in NEGATION.items()}
     kinds = {NUMBER: "number", TEXT: "string"}
     for row in operators.OPERATORS:
         if row.names or not all(p in kinds for p in row.params) or row.result not in kinds:
@@ -105,7 +99,6 @@ def _rows() -> dict[tuple[str, ...], Callable[..., Any]]:
         operands = ["a", "b"][: len(row.params)]
         code = f"lambda {', '.join(operands)}: {row.python.format(*operands)}"
         found[(row.name, *(kinds[p] for p in row.params))] = eval(code, dict(runtime.NAMES))
-    found["**", "number", "number"] = _raise_to
     return found
 
 
@@ -191,9 +184,17 @@ def RANGE(site: Site, low_closed: bool, high_closed: bool, low: Any, high: Any) 
     if low is None or high is None:
         warn(site, "missing operand", "an end of the range is null")
         return None
-    found = order(low, high)
-    if found is None:
-        warn(site, "type", f"a range cannot have {kind_of(low)} and {kind_of(high)} for its ends")
+    try:
+        return Range.checked(low, high, low_closed, high_closed)
+    except FeelError as error:
+        warn(site, "invalid range", error.message)
+        return None
+
+
+def STEPS(site: Site, low_closed: bool, high_closed: bool, low: Any, high: Any) -> Range | None:
+    """What `for` goes through, which may go down."""
+    if low is None or high is None:
+        warn(site, "missing operand", "an end of the range is null")
         return None
     return Range(low, high, low_closed, high_closed)
 
@@ -232,22 +233,7 @@ def MATCHES(site: Site, value: Any, test: Any) -> bool | None:
 
 def within(value: Any, range_: Range) -> bool | None:
     """Whether a value lies in a range; None where they cannot be compared."""
-    if value is None:
-        return None
-    below = above = -1
-    if range_.low is not None:
-        found = order(range_.low, value)
-        if found is None:
-            return None
-        below = found
-    if range_.high is not None:
-        found = order(value, range_.high)
-        if found is None:
-            return None
-        above = found
-    return (below < 0 or (below == 0 and range_.low_closed)) and (
-        above < 0 or (above == 0 and range_.high_closed)
-    )
+    return None if value is None else range_.includes(value)
 
 
 # -- lists and contexts -------------------------------------------------------------------------------------------
@@ -257,7 +243,7 @@ def LIST(site: Site, *items: Any) -> list[Any]:
     return list(items)
 
 
-def CONTEXT(site: Site, keys: Sequence[str], *values: Any) -> dict[str, Any]:
+def ENTRIES(site: Site, keys: Sequence[str], *values: Any) -> dict[str, Any]:
     return dict(zip(keys, values, strict=True))
 
 
@@ -330,8 +316,8 @@ def _walked(site: Site, source: Any) -> Iterator[Any] | None:
         return iter([source])
     low, high = source.low, source.high
     if isinstance(low, Date) and isinstance(high, Date):
-        first, last = low.day_number, high.day_number
-        wrap: Callable[[int], Any] = Date.of_day_number
+        first, last = low.days, high.days
+        wrap: Callable[[int], Any] = Date.of
     elif isinstance(low, Decimal) and isinstance(high, Decimal) and low == int(low) and high == int(high):
         first, last = int(low), int(high)
         wrap = Decimal
@@ -516,7 +502,7 @@ def _taken(row: Builtin, values: Sequence[Any], convert: bool) -> list[Any] | No
         elif "list" in kinds:
             out.append([value])
         elif kind == "date" and "date and time" in kinds:
-            out.append(DateTime(value, Time(0, 0, 0, offset=0)))
+            out.append(midnight(value))
         else:
             return None
     return out
