@@ -158,16 +158,17 @@ def duration(from_: Any) -> DaysTimeDuration | YearsMonthsDuration:
     example=('years and months duration(@"2011-12-22", @"2013-08-24")', '@"P1Y8M"'),
 )
 def years_and_months_duration(from_: Date | DateTime, to: Date | DateTime) -> YearsMonthsDuration:
-    """Completed years and months from one date to another, times left aside: the most that `from` can be moved by
-    without going past `to`. Negative where `to` is earlier. Who is born on 29 February completes a year on the 28th of
-    a common year, as `@"2020-02-29" + @"P1Y"` is `@"2021-02-28"`.
+    """Completed years and months from one date to another, times left aside; negative where `to` is earlier.
+
+    A month is complete once the day of the month has come: from 31 January to 29 February none is, and who is born on
+    29 February completes a year on 1 March of a common year. Where the two differ in kind, a date is its midnight.
     """
     start = from_.date if isinstance(from_, DateTime) else from_
     end = to.date if isinstance(to, DateTime) else to
     months = (end.year - start.year) * 12 + end.month - start.month
-    if months > 0 and start.plus_months(months).days > end.days:
+    if months > 0 and end.day < start.day:
         months -= 1
-    elif months < 0 and start.plus_months(months).days < end.days:
+    elif months < 0 and end.day > start.day:
         months += 1
     return YearsMonthsDuration(months)
 
