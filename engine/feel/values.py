@@ -244,6 +244,30 @@ class Range:
     low_closed: bool
     high_closed: bool
 
+    @classmethod
+    def checked(cls, low: Value, high: Value, low_closed: bool, high_closed: bool) -> Range:
+        """A range whose ends are of one ordered kind and in order, or a `FeelError`."""
+        if low is None and high is None:
+            raise FeelError("a range has at least one end")
+        ends = [end for end in (low, high) if end is not None]
+        for end in ends:
+            if order(end, end) is None:
+                raise FeelError(f"a range has no end of the kind {kind_of(end)}")
+        if len(ends) == 2:
+            if kind_of(low) != kind_of(high):
+                raise FeelError(f"a range from a {kind_of(low)} to a {kind_of(high)}")
+            if order(low, high) == 1:
+                raise FeelError(f"the range starts at {to_text(low)}, after its end {to_text(high)}")
+        return cls(low, high, low_closed and low is not None, high_closed and high is not None)
+
+    def includes(self, value: Value) -> bool | None:
+        """Whether the value lies within; None where it cannot be compared with an end."""
+        low = 1 if self.low is None else order(value, self.low)
+        high = -1 if self.high is None else order(value, self.high)
+        if low is None or high is None:
+            return None
+        return (low > 0 or (low == 0 and self.low_closed)) and (high < 0 or (high == 0 and self.high_closed))
+
     def __str__(self) -> str:
         low, high = ("" if end is None else written(end) for end in (self.low, self.high))
         return f"{'[' if self.low_closed else '('}{low}..{high}{']' if self.high_closed else ')'}"
