@@ -722,10 +722,10 @@ _N = "number"
 _D, _T, _DT = "date", "time", "date and time"
 _DTD, _YMD = "days and time duration", "years and months duration"
 
-#: (operator, kind, kind) → its meaning (DMN 1.5, tables 56 to 62), where a date, a time or a duration
+#: (operator, kinds of the operands) → its meaning (DMN 1.5, tables 56 to 62), where a date, a time or a duration
 #: is one of them. What is not here is null. Where the month that years and months lead to lacks the day, its last
 #: day is taken.
-ARITHMETIC: dict[tuple[str, str, str], Callable[[Any, Any], Value]] = {
+ARITHMETIC: dict[tuple[str, ...], Callable[..., Value]] = {
     ("-", _D, _D): lambda a, b: DaysTimeDuration((a.days - b.days) * _DAY),
     ("-", _DT, _DT): _between,
     ("-", _DT, _D): lambda a, b: _between(a, midnight(b)),
@@ -758,10 +758,6 @@ ARITHMETIC: dict[tuple[str, str, str], Callable[[Any, Any], Value]] = {
     ("*", _N, _DTD): lambda a, b: _times(b, a),
     ("/", _DTD, _N): _over,
     ("/", _DTD, _DTD): lambda a, b: CONTEXT.divide(a.nanoseconds, _divisor(Decimal(b.nanoseconds))),
-}
-
-#: kind → the meaning of `-x`.
-NEGATION: dict[str, Callable[[Any], Value]] = {
-    _DTD: lambda a: DaysTimeDuration(-a.nanoseconds),
-    _YMD: lambda a: YearsMonthsDuration(-a.months),
+    ("negate", _DTD): lambda a: DaysTimeDuration(-a.nanoseconds),
+    ("negate", _YMD): lambda a: YearsMonthsDuration(-a.months),
 }
