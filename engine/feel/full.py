@@ -8,7 +8,7 @@ The counterpart of `check.py` for DMN models. The same core and the same code ge
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -146,13 +146,11 @@ class _Resolver:
         yield frame
         self.frames.pop()
 
-    def function(
-        self, names: Sequence[str], body: s.Node, read: Callable[[s.Node], c.Core] | None = None
-    ) -> c.Lambda:
+    def function(self, names: Sequence[str], body: s.Node) -> c.Lambda:
         """A lambda whose parameters are visible by name in the body."""
         variables = [self.variable(name) for name in names]
         with self.scope(dict(zip(names, variables, strict=True))):
-            return c.Lambda(t.ANY, tuple(v.name for v in variables), (read or self.core)(body))
+            return c.Lambda(t.ANY, tuple(v.name for v in variables), self.core(body))
 
     def found(self, name: str) -> c.Core | None:
         """What a name means, seen from the innermost scope, or None: unknown."""
@@ -246,12 +244,8 @@ class _Resolver:
         args = [self.core(node.low), self.core(node.high)]
         return self.dynamic("RANGE", node, args, node.low_closed, node.high_closed)
 
-    def walked(self, node: s.Node) -> c.Core:
-        """The source of an iteration, where a range may go down."""
-        if not isinstance(node, s.Range):
-            return self.core(node)
-        args = [self.core(node.low), self.core(node.high)]
-        return self.dynamic("STEPS", node, args, node.low_closed, node.high_closed)
+    def on_Steps(self, node: s.Steps) -> c.Core:
+        return self.dynamic("STEPS", node, [self.core(node.low), self.core(node.high)])
 
     def on_Test(self, node: s.Test) -> c.Core:
         """A range with one end, as a value."""
@@ -311,7 +305,7 @@ class _Resolver:
         out: list[c.Core] = []
         names: list[str] = []
         for name, source in bindings:
-            out.append(self.function(names, source, self.walked))
+            out.append(self.function(names, source))
             names.append(name)
         return [*out, self.function([*names, *more], body)]
 

@@ -707,7 +707,7 @@ class _FullParser(_Parser):
             if self.is_operator(".."):
                 self.take()
                 high = self.expression(0)
-                source = s.Range((source.span[0], high.span[1]), source, high, True, True)
+                source = s.Steps((source.span[0], high.span[1]), source, high)
             found.append((name, source))
             visible.add(_words(name))
             if not self.is_operator(","):

@@ -131,7 +131,13 @@ def _full(node: s.Node) -> str:
 
 
 def _bindings(bindings: tuple[tuple[str, s.Node], ...]) -> str:
-    return ", ".join(f"{name} in {_text(source, _IN + 1, True)}" for name, source in bindings)
+    return ", ".join(f"{name} in {_source(source)}" for name, source in bindings)
+
+
+def _source(node: s.Node) -> str:
+    if isinstance(node, s.Steps):
+        return f"{_text(node.low, _IN + 1, False)}..{_text(node.high, _IN + 1, False)}"
+    return _text(node, _IN + 1, True)
 
 
 def _key(key: str) -> str:

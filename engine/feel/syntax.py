@@ -189,6 +189,14 @@ class Invoke(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Steps(Node):
+    """`1..3` or `3..1` as what `for` goes through: both ends are included."""
+
+    low: Node
+    high: Node
+
+
+@dataclass(frozen=True, slots=True)
 class For(Node):
     """`for x in xs, y in [1..3] return body`; `partial` in the body is the list of the results so far."""
 

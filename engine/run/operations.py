@@ -19,7 +19,6 @@ from sancha.engine.feel.kinds import ANY, Kind, coerce, instance_of
 from sancha.engine.feel.types import NUMBER, TEXT
 from sancha.engine.feel.values import (
     ARITHMETIC,
-    NEGATION,
     Date,
     Function,
     Range,
@@ -88,10 +87,16 @@ def FAIL(site: Site, kind: str, message: str) -> None:
 # -- operators ----------------------------------------------------------------------------------------------------
 
 
+def _raised(base: Decimal, exponent: Decimal) -> Decimal | None:
+    """A power with any exponent; the strict language has whole ones only."""
+    if exponent == exponent.to_integral_value():
+        return runtime.POWER(base, int(exponent)) if abs(exponent) < 1_000_000 else None
+    return runtime.CONTEXT.power(base, exponent)
+
+
 def _rows() -> dict[tuple[str, ...], Callable[..., Any]]:
     """The meaning of each operator by the kinds of its operands: numbers and texts from the one table."""
     found: dict[tuple[str, ...], Callable[..., Any]] = dict(ARITHMETIC)
-    found |= {("negate", kind): row for kind, row in NEGATION.items()}
     kinds = {NUMBER: "number", TEXT: "string"}
     for row in operators.OPERATORS:
         if row.names or not all(p in kinds for p in row.params) or row.result not in kinds:
@@ -99,6 +104,7 @@ def _rows() -> dict[tuple[str, ...], Callable[..., Any]]:
         operands = ["a", "b"][: len(row.params)]
         code = f"lambda {', '.join(operands)}: {row.python.format(*operands)}"
         found[(row.name, *(kinds[p] for p in row.params))] = eval(code, dict(runtime.NAMES))
+    found["**", "number", "number"] = _raised
     return found
 
 
@@ -106,7 +112,6 @@ _ROWS = _rows()
 
 
 def OPERATE(site: Site, op: str, *operands: Any) -> Any:
-    operands = tuple(_single(operand) for operand in operands)
     row = _ROWS.get((op, *map(kind_of, operands)))
     shown = "-" if op == "negate" else op
     if row is None:
@@ -138,11 +143,6 @@ def _number(site: Site, value: Decimal) -> Decimal | None:
         "the number is too large" if value.is_infinite() or value.is_finite() else "not a number",
     )
     return None
-
-
-def _single(value: Any) -> Any:
-    """The element of a list of one, where an element is wanted (DMN 1.5, 10.3.2.9.4)."""
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 _ORDERED: dict[str, Callable[[int], bool]] = {
@@ -191,12 +191,12 @@ def RANGE(site: Site, low_closed: bool, high_closed: bool, low: Any, high: Any) 
         return None
 
 
-def STEPS(site: Site, low_closed: bool, high_closed: bool, low: Any, high: Any) -> Range | None:
+def STEPS(site: Site, low: Any, high: Any) -> Range | None:
     """What `for` goes through, which may go down."""
     if low is None or high is None:
         warn(site, "missing operand", "an end of the range is null")
         return None
-    return Range(low, high, low_closed, high_closed)
+    return Range(low, high, True, True)
 
 
 def HALF_RANGE(site: Site, op: str, end: Any) -> Range | None:
