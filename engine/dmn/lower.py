@@ -1,0 +1,542 @@
+"""Boxed expressions and item definitions to the syntax tree and the types of FEEL, so that one evaluator runs all.
+
+What cannot be lowered (a text that is no FEEL, an unknown type) is a problem with its place; the part becomes null,
+and a table with such a cell becomes null as a whole, as no row of it can be trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sancha.engine.diagnostics import Diagnostic, Place, did_you_mean
+from sancha.engine.dmn import model as m
+from sancha.engine.feel import syntax as s
+from sancha.engine.feel.kinds import (
+    ANY,
+    SIMPLE,
+    Constraint,
+    Kind,
+    UnknownType,
+    kind_from_type,
+    restricted,
+)
+from sancha.engine.feel.lexer import FeelSyntaxError
+from sancha.engine.feel.parser import parse_dmn, parse_dmn_tests, parse_type
+from sancha.engine.run.dynamic import Program, compile_dynamic
+
+_NOWHERE = (0, 0)
+_NULL = s.Literal(_NOWHERE, None)
+#: Signs that a name may hold and that are operators elsewhere.
+_SIGNS = frozenset("+-*/.'")
+
+
+class Sources:
+    """The lines of the files of a model, for messages."""
+
+    def __init__(self) -> None:
+        self.files: dict[Path, list[str]] = {}
+
+    def place(self, path: Path, text: m.Text, start: int, end: int) -> Place:
+        """The place in the file of a span of a text."""
+        before = text.text[:start]
+        line = text.line + before.count("\n")
+        first = before.rfind("\n") + 1
+        last = text.text.find("\n", start)
+        whole = text.text[first : last if last >= 0 else None].rstrip("\r")
+        source = self.line(path, line)
+        at = source.find(whole) if whole.strip() else -1
+        if at < 0:
+            # Signs that XML escapes stand otherwise in the file.
+            escaped = whole.replace("&", "&amp;").replace("<", "&lt;")
+            at = source.find(escaped)
+            if at < 0:
+                at = source.find(escaped.replace(">", "&gt;"))
+        column = at + 1 + (start - first) if at >= 0 else 1
+        return Place(str(path), line, column, max(1, end - start), source)
+
+    def line(self, path: Path, number: int) -> str:
+        if path not in self.files:
+            try:
+                self.files[path] = path.read_text(encoding="utf-8", errors="replace").split("\n")
+            except OSError:
+                self.files[path] = []
+        lines = self.files[path]
+        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
+
+
+class Types:
+    """The types that a model names, its own and (with the prefix of the import) those of the models it imports."""
+
+    def __init__(self, definitions: m.Definitions, sources: Sources) -> None:
+        self.definitions = definitions
+        self.sources = sources
+        self.problems: list[Diagnostic] = []
+        self.named: dict[str, Kind] = {}
+        #: The names of components, entries, columns and outputs: what may follow a point.
+        self.keys: set[str] = set()
+        for item in definitions.imports:
+            if item.definitions is not None:
+                imported = Types(item.definitions, sources)
+                prefix = f"{item.name}." if item.name else ""
+                self.named.update({prefix + name: kind for name, kind in imported.named.items()})
+                self.keys |= imported.keys | {element.name for element in item.definitions.elements}
+        self._written = {item.name: item for item in definitions.item_definitions}
+        self._open: list[str] = []
+        for item in definitions.item_definitions:
+            self._named(item.name)
+        self.keys.update(_keys(definitions))
+
+    def kind(self, type_ref: str | None, line: int, path: Path | None = None) -> Kind:
+        """The type that is written, `Any` where none is; an unknown one is a problem and `Any`."""
+        if type_ref is None:
+            return ANY
+        name = type_ref
+        if name in self._written:
+            self._named(name)
+        if name in self.named:
+            return self.named[name]
+        if name in SIMPLE:
+            return kind_from_type(s.TypeName(_NOWHERE, name), {})
+        try:
+            return kind_from_type(parse_type(type_ref, [*self._written, *self.named]), self.named)
+        except (UnknownType, FeelSyntaxError):
+            known = [*self._written, *self.named, *SIMPLE]
+            place = Place(str(path or self.definitions.path), line, 1, 1, self._line(line))
+            self.problems.append(
+                Diagnostic("E0907", f"there is no type `{type_ref}`", place, did_you_mean(type_ref, known))
+            )
+            return ANY
+
+    def _line(self, line: int) -> str:
+        return self.sources.line(self.definitions.path, line)
+
+    def _named(self, name: str) -> None:
+        if name in self.named and name in self._open:
+            return
+        if name in self._open:
+            item = self._written[name]
+            chain = " → ".join([*self._open[self._open.index(name) :], name])
+            self.problems.append(
+                Diagnostic(
+                    "E0906",
+                    f"a type that holds itself: {chain}",
+                    Place(str(self.definitions.path), item.line, 1, 1, self._line(item.line)),
+                    "its values are taken as they come, as of type `Any`",
+                )
+            )
+            self.named[name] = ANY
+            return
+        if name not in self.named:
+            self._open.append(name)
+            kind = self._item(self._written[name])
+            self._open.pop()
+            self.named[name] = Kind(
+                kind.name, kind.item, kind.fields, kind.parameters, kind.result, kind.allowed, name
+            )
+
+    def _item(self, item: m.ItemDefinition) -> Kind:
+        if item.components:
+            kind = Kind("context", fields=tuple((part.name, self._item(part)) for part in item.components))
+        elif item.function is not None:
+            function = item.function
+            kind = Kind(
+                "function",
+                parameters=tuple(self.kind(p.type_ref, p.line) for p in function.parameters),
+                result=None
+                if function.output_type_ref is None
+                else self.kind(function.output_type_ref, function.line),
+            )
+        else:
+            kind = self.kind(item.type_ref, item.line)
+        if item.allowed_values is not None:
+            kind = self._restricted(kind, item.allowed_values, item, "allowed values")
+        if item.is_collection:
+            kind = kind.list_of()
+        if item.type_constraint is not None:
+            kind = self._restricted(kind, item.type_constraint, item, "type constraint")
+        return kind
+
+    def _restricted(self, kind: Kind, tests: m.UnaryTests, item: m.ItemDefinition, what: str) -> Kind:
+        text = tests.text
+        if not text.text.strip():
+            return kind
+        place = f'{what} of type "{item.name}"'
+        names = {"item", *(_keys_of_kind(kind))}
+        try:
+            tree = parse_dmn_tests(text.text, names)
+        except FeelSyntaxError as error:
+            self.problems.append(
+                Diagnostic(
+                    error.code,
+                    f"{error.message} ({place})",
+                    self.sources.place(self.definitions.path, text, *error.span),
+                    error.help,
+                )
+            )
+            return kind
+        located = s.Located(_NOWHERE, place, text.text, tree)
+        return restricted(kind, Constraint(" ".join(text.text.split()), _holds(located, self.named)))
+
+
+def _holds(tests: s.Node, types: Mapping[str, Kind]) -> Callable[[Any], bool]:
+    """Unary tests as a function; compiled when it is first asked."""
+    program: Program | None = None
+
+    def holds(value: Any) -> bool:
+        nonlocal program
+        if program is None:
+            program = compile_dynamic(tests, ["?"], types)
+        return bool(program.run({"?": value}).value is True)
+
+    return holds
+
+
+def allowed_tests(text: str) -> tuple[s.Node, ...] | None:
+    """The tests of a type's allowed values, in order: the priorities of outputs that name none themselves."""
+    try:
+        tree = parse_dmn_tests(text, ())
+    except FeelSyntaxError:
+        return None
+    return tree.tests if isinstance(tree, s.In) else None
+
+
+class Lowering:
+    """The expressions of one model. `problems` and `places` (the line at which each place's text begins) fill up."""
+
+    def __init__(self, definitions: m.Definitions, types: Types) -> None:
+        self.definitions = definitions
+        self.types = types
+        self.problems: list[Diagnostic] = []
+        self.places: dict[str, tuple[Path, m.Text]] = {}
+
+    # -- elements of the graph ----------------------------------------------------------------------------
+
+    def decision(self, decision: m.Decision, names: Iterable[str]) -> s.Node | None:
+        """The logic of a decision, its result of the type of its variable. None: it has no logic."""
+        place = f'decision "{decision.name}"'
+        if decision.expression is None:
+            return None
+        node = self.expression(decision.expression, place, frozenset(names))
+        if decision.type_ref == decision.expression.type_ref:
+            return node
+        return self.typed(node, decision.type_ref, decision.line)
+
+    def function(self, model: m.BusinessKnowledgeModel, names: Iterable[str]) -> s.Node | None:
+        """A business knowledge model as a function. None: it has no logic."""
+        if model.logic is None or model.logic.body is None:
+            return None
+        place = f'business knowledge model "{model.name}"'
+        kinds = [self.types.kind(ref, model.line) for ref in (model.logic.type_ref, model.type_ref)]
+        return self.definition(model.logic, place, frozenset(names), kinds)
+
+    # -- boxed expressions --------------------------------------------------------------------------------
+
+    def expression(self, expression: m.Expression | None, place: str, names: frozenset[str]) -> s.Node:
+        if expression is None:
+            return _NULL
+        match expression:
+            case m.LiteralExpression():
+                node = self.text(expression.text, place, names)
+            case m.Context():
+                node = self.context(expression, place, names)
+            case m.Invocation():
+                node = self.invocation(expression, place, names)
+            case m.FunctionDefinition():
+                return self.definition(
+                    expression, place, names, [self.types.kind(expression.type_ref, expression.line)]
+                )
+            case m.BoxedList():
+                node = s.ListOf(_NOWHERE, tuple(self.items(expression.items, place, names, "item")))
+            case m.Relation():
+                node = self.relation(expression, place, names)
+            case m.Conditional():
+                node = s.If(
+                    _NOWHERE,
+                    self.expression(expression.condition, f"{place}, if", names),
+                    self.expression(expression.then, f"{place}, then", names),
+                    self.expression(expression.otherwise, f"{place}, else", names),
+                )
+            case m.Filter():
+                node = s.Filter(
+                    _NOWHERE,
+                    self.expression(expression.collection, f"{place}, in", names),
+                    self.expression(expression.match, f"{place}, match", names | {"item"}),
+                )
+            case m.Iterator():
+                node = self.iterator(expression, place, names)
+            case m.DecisionTable():
+                node = self.table(expression, place, names)
+            case _:
+                raise TypeError(type(expression).__name__)
+        return self.typed(node, expression.type_ref, expression.line)
+
+    def typed(self, node: s.Node, type_ref: str | None, line: int) -> s.Node:
+        return _typed(node, self.types.kind(type_ref, line))
+
+    def text(self, text: m.Text, place: str, names: frozenset[str]) -> s.Node:
+        """A text of FEEL; null where there is none."""
+        if not text.text.strip():
+            return _NULL
+        return self.parsed(parse_dmn, text, place, names) or _NULL
+
+    def tests(self, tests: m.UnaryTests, place: str, names: frozenset[str]) -> s.Node | None:
+        """A cell; one without text passes all. None: it cannot be read."""
+        if not tests.text.text.strip():
+            return s.AnyTest(_NOWHERE)
+        return self.parsed(parse_dmn_tests, tests.text, place, names)
+
+    def parsed(
+        self,
+        parse: Callable[[str, Iterable[str]], s.Node],
+        text: m.Text,
+        place: str,
+        names: frozenset[str],
+    ) -> s.Node | None:
+        self.places[place] = (self.definitions.path, text)
+        language = text.language or self.definitions.expression_language
+        if language and not _is_feel(language):
+            self.problem(
+                text, 0, len(text.text), "E0908", f"{place}: the expression language `{language}` is not FEEL"
+            )
+            return None
+        try:
+            tree = parse(text.text, names | self.types.keys)
+        except FeelSyntaxError as error:
+            self.problem(text, *error.span, error.code, f"{place}: {error.message}", error.help)
+            return None
+        return s.Located((0, len(text.text)), place, text.text, tree)
+
+    def problem(
+        self, text: m.Text, start: int, end: int, code: str, message: str, help: str | None = None
+    ) -> None:
+        at = self.types.sources.place(self.definitions.path, text, start, end)
+        self.problems.append(Diagnostic(code, message, at, help))
+
+    def items(
+        self, expressions: Iterable[m.Expression], place: str, names: frozenset[str], what: str
+    ) -> Iterator[s.Node]:
+        for number, part in enumerate(expressions, 1):
+            yield self.expression(part, f"{place}, {what} {number}", names)
+
+    def context(self, context: m.Context, place: str, names: frozenset[str]) -> s.Node:
+        entries: list[tuple[str, s.Node]] = []
+        result = None
+        for entry in context.entries:
+            if entry.variable is None:
+                result = self.expression(entry.value, f"{place}, result", names)
+                continue
+            name = entry.variable.name
+            value = self.expression(entry.value, f'{place}, entry "{name}"', names)
+            entries.append((name, self.typed(value, entry.variable.type_ref, entry.line)))
+            names = names | {name}
+        return s.Context(_NOWHERE, tuple(entries), result)
+
+    def invocation(self, invocation: m.Invocation, place: str, names: frozenset[str]) -> s.Node:
+        function = self.expression(invocation.function, f"{place}, invoked function", names)
+        arguments = []
+        for binding in invocation.bindings:
+            value = self.expression(binding.value, f'{place}, parameter "{binding.parameter.name}"', names)
+            arguments.append(self.typed(value, binding.parameter.type_ref, binding.line))
+        parameters = tuple(binding.parameter.name for binding in invocation.bindings)
+        body = function.body if isinstance(function, s.Located) else function
+        if isinstance(body, s.Name) and isinstance(function, s.Located):
+            call: s.Node = s.Call(body.span, body.name, tuple(arguments), parameters, body.span)
+            return s.Located(function.span, function.place, function.text, call)
+        return s.Invoke(_NOWHERE, function, tuple(arguments), parameters)
+
+    def definition(
+        self, function: m.FunctionDefinition, place: str, names: frozenset[str], kinds: Iterable[Kind]
+    ) -> s.Node:
+        """A function, its result of the given types (of the types' results where they are functions')."""
+        parameters = tuple((p.name, self.type_name(p.type_ref, p.line)) for p in function.parameters)
+        inner = names | {p.name for p in function.parameters}
+        if function.kind == "FEEL":
+            body = self.expression(function.body, place, inner)
+            for kind in kinds:
+                result = kind.result if kind.name == "function" else kind
+                body = _typed(body, result or ANY)
+            return s.Function(_NOWHERE, parameters, body)
+        mapping = self.expression(function.body, place, names)
+        body = s.Context(_NOWHERE, ((function.kind.lower(), mapping),))
+        return s.Function(_NOWHERE, parameters, body, external=True)
+
+    def type_name(self, type_ref: str | None, line: int) -> s.TypeName | None:
+        if type_ref is None or self.types.kind(type_ref, line) is ANY:
+            return None
+        if type_ref in self.types.named or type_ref in SIMPLE:
+            return s.TypeName(_NOWHERE, type_ref)
+        return parse_type(type_ref, self.types.named)
+
+    def relation(self, relation: m.Relation, place: str, names: frozenset[str]) -> s.Node:
+        rows = []
+        for number, row in enumerate(relation.rows, 1):
+            cells = list(self.items(row.items, f"{place}, row {number}", names, "column"))
+            cells += [_NULL] * (len(relation.columns) - len(cells))
+            rows.append(
+                tuple(
+                    self.typed(cell, column.type_ref, column.line)
+                    for cell, column in zip(cells, relation.columns, strict=False)
+                )
+            )
+        return s.Relation(_NOWHERE, tuple(column.name for column in relation.columns), tuple(rows))
+
+    def iterator(self, iterator: m.Iterator, place: str, names: frozenset[str]) -> s.Node:
+        collection = self.expression(iterator.collection, f"{place}, in", names)
+        bindings = ((iterator.variable, collection),)
+        if iterator.kind == "for":
+            inner = names | {iterator.variable, "partial"}
+            return s.For(_NOWHERE, bindings, self.expression(iterator.body, f"{place}, return", inner))
+        body = self.expression(iterator.body, f"{place}, satisfies", names | {iterator.variable})
+        return s.Quantified(_NOWHERE, iterator.kind, bindings, body)
+
+    # -- decision tables ----------------------------------------------------------------------------------
+
+    def table(self, table: m.DecisionTable, place: str, names: frozenset[str]) -> s.Node:
+        before = len(self.problems)
+        inputs = tuple(self.input(c, f"{place}, input {n}", names) for n, c in enumerate(table.inputs, 1))
+        outputs = tuple(
+            self.output(c, f"{place}, output {n}", names, table) for n, c in enumerate(table.outputs, 1)
+        )
+        rules = []
+        for number, rule in enumerate(table.rules, 1):
+            at = f"{place}, rule {number}"
+            tests = [
+                self.tests(cell, f"{at}, input {n}", names) or s.AnyTest(_NOWHERE)
+                for n, cell in enumerate(rule.inputs[: len(inputs)], 1)
+            ]
+            tests += [s.AnyTest(_NOWHERE)] * (len(inputs) - len(tests))
+            cells = [
+                self.expression(cell, f"{at}, output {n}", names)
+                for n, cell in enumerate(rule.outputs[: len(outputs)], 1)
+            ]
+            cells += [_NULL] * (len(outputs) - len(cells))
+            rules.append(s.TableRule(_NOWHERE, tuple(tests), tuple(cells)))
+        if len(self.problems) > before:
+            return _NULL
+        return s.DecisionTable(_NOWHERE, table.policy, inputs, outputs, tuple(rules))
+
+    def input(self, clause: m.InputClause, place: str, names: frozenset[str]) -> s.TableInput:
+        if clause.expression is not None:
+            expression = self.text(clause.expression.text, place, names)
+        else:
+            label = m.Text(text=clause.label or "", line=clause.line)
+            expression = self.text(label, place, names)
+        allowed = None
+        if clause.values is not None and clause.values.text.text.strip():
+            allowed = self.tests(clause.values, f"{place}, values", names)
+        return s.TableInput(_NOWHERE, expression, allowed)
+
+    def output(
+        self, clause: m.OutputClause, place: str, names: frozenset[str], table: m.DecisionTable
+    ) -> s.TableOutput:
+        values = None
+        if clause.values is not None and clause.values.text.text.strip():
+            tests = self.tests(clause.values, f"{place}, values", names)
+            tests = tests.body if isinstance(tests, s.Located) else tests
+            values = tests.tests if isinstance(tests, s.In) else None
+        elif table.hit_policy in ("PRIORITY", "OUTPUT ORDER"):
+            values = self.priorities(clause, table)
+        default = None
+        if clause.default is not None and clause.default.text.text.strip():
+            default = self.expression(clause.default, f"{place}, default", names)
+        return s.TableOutput(_NOWHERE, self.output_name(clause, table), values, default)
+
+    def output_name(self, clause: m.OutputClause, table: m.DecisionTable) -> str | None:
+        """None for the one output of a table, which is the result itself."""
+        if len(table.outputs) == 1:
+            return None
+        if clause.name:
+            return clause.name
+        number = table.outputs.index(clause) + 1
+        self.problems.append(
+            Diagnostic(
+                "E0903",
+                f"output {number} of a table of several outputs has no name",
+                Place(
+                    str(self.definitions.path),
+                    clause.line,
+                    1,
+                    1,
+                    self.types.sources.line(self.definitions.path, clause.line),
+                ),
+                'add `name="…"`',
+            )
+        )
+        return clause.label or str(number)
+
+    def priorities(self, clause: m.OutputClause, table: m.DecisionTable) -> tuple[s.Node, ...] | None:
+        """The allowed values of the output's type, where the column lists none."""
+        kind = self.types.kind(clause.type_ref or table.type_ref, clause.line)
+        if clause.type_ref is None and kind.name == "list" and kind.item is not None:
+            kind = kind.item
+        if clause.type_ref is None and len(table.outputs) > 1:
+            kind = dict(kind.fields or ()).get(clause.name or "", ANY)
+        return None if kind.allowed is None else allowed_tests(kind.allowed.text)
+
+
+def _typed(node: s.Node, kind: Kind) -> s.Node:
+    return node if kind is ANY else s.Typed(node.span, node, kind)
+
+
+def _is_feel(language: str) -> bool:
+    return "feel" in language.lower()
+
+
+def _keys(definitions: m.Definitions) -> Iterator[str]:
+    """Names that may follow a point: of components, and those of entries, columns and outputs that hold no sign."""
+
+    def components(items: Iterable[m.ItemDefinition]) -> Iterator[str]:
+        for item in items:
+            for part in item.components:
+                yield part.name
+            yield from components(item.components)
+
+    yield from components(definitions.item_definitions)
+    pending: list[m.Expression | None] = [d.expression for d in definitions.decisions]
+    pending += [b.logic for b in definitions.knowledge_models]
+    found: list[str] = []
+    while pending:
+        expression = pending.pop()
+        if isinstance(expression, m.Context):
+            found += [entry.variable.name for entry in expression.entries if entry.variable]
+        elif isinstance(expression, m.Relation):
+            found += [column.name for column in expression.columns]
+        elif isinstance(expression, m.DecisionTable):
+            found += [output.name for output in expression.outputs if output.name]
+        if expression is not None:
+            pending += parts(expression)
+    yield from (name for name in found if not _SIGNS & set(name))
+
+
+def parts(expression: m.Expression) -> list[m.Expression]:
+    """The expressions directly within a boxed expression; a table's cells are not among them."""
+    match expression:
+        case m.Context():
+            found = [entry.value for entry in expression.entries]
+        case m.Invocation():
+            found = [expression.function, *(binding.value for binding in expression.bindings)]
+        case m.FunctionDefinition():
+            found = [expression.body]
+        case m.BoxedList():
+            found = list(expression.items)
+        case m.Relation():
+            found = list(expression.rows)
+        case m.Conditional():
+            found = [expression.condition, expression.then, expression.otherwise]
+        case m.Filter():
+            found = [expression.collection, expression.match]
+        case m.Iterator():
+            found = [expression.collection, expression.body]
+        case _:
+            found = []
+    return [part for part in found if part is not None]
+
+
+def _keys_of_kind(kind: Kind) -> Iterator[str]:
+    for name, field in kind.fields or ():
+        yield name
+        yield from _keys_of_kind(field)
+    if kind.item is not None:
+        yield from _keys_of_kind(kind.item)
