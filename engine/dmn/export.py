@@ -1,0 +1,1254 @@
+"""A policy pack as a DMN model: tables, decisions and dated parameters as other tools read them, with a diagram.
+
+What DMN cannot hold (rules as obligations, clauses, waivers, the calendar, labels in other languages) travels in
+extension elements of the namespace `EXTENSION`, so that importing the model gives the pack again; the loss report names
+it, entry by entry. What a missing value means in the strict language is written out (`to_standard.py`), in tables by rows
+of their own: a row that may match, because a value that it needs is missing, is followed by one that gives null.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Literal
+
+from lxml import etree
+
+from sancha.engine.diagnostics import SanchaError, did_you_mean
+from sancha.engine.dmn.diagram import layout
+from sancha.engine.dmn.to_standard import MODELS, Standard, Used, either, is_null
+from sancha.engine.feel import core as c
+from sancha.engine.feel import syntax as s
+from sancha.engine.feel import types as t
+from sancha.engine.feel.printer import to_text
+from sancha.engine.policy import models
+from sancha.engine.policy.calendar import Calendar
+from sancha.engine.policy.pack import Decision, DecisionVersion, Pack, Parameter, load_pack
+from sancha.engine.policy.source import read_yaml
+from sancha.engine.policy.tables import Row, Table, input_name
+
+Target = Literal["dmn15", "camunda8"]
+TARGETS: tuple[Target, ...] = ("dmn15", "camunda8")
+#: The namespace of our extension elements.
+EXTENSION = "https://sancha.dev/dmn/1"
+_MODEL = {
+    "dmn15": "https://www.omg.org/spec/DMN/20230324/MODEL/",
+    "camunda8": "https://www.omg.org/spec/DMN/20191111/MODEL/",
+}
+_DMNDI = {
+    "dmn15": "https://www.omg.org/spec/DMN/20230324/DMNDI/",
+    "camunda8": "https://www.omg.org/spec/DMN/20191111/DMNDI/",
+}
+_DC = "http://www.omg.org/spec/DMN/20180521/DC/"
+_DI = "http://www.omg.org/spec/DMN/20180521/DI/"
+_MODELER = "http://camunda.org/schema/modeler/1.0"
+_SIZES = {
+    "decision": (180.0, 80.0),
+    "inputData": (150.0, 46.0),
+    "businessKnowledgeModel": (180.0, 60.0),
+    "knowledgeSource": (140.0, 64.0),
+}
+_TYPES = {
+    "text": "string",
+    "one of": "string",
+    "boolean": "boolean",
+    "integer": "number",
+    "number": "number",
+    "money": "number",
+    "rate": "number",
+    "date": "date",
+    "date-time": "date and time",
+    "days": "days and time duration",
+    "months": "years and months duration",
+}
+_CAMUNDA_TYPES = {
+    "date and time": "dateTime",
+    "days and time duration": "dayTimeDuration",
+    "years and months duration": "yearMonthDuration",
+}
+_AGGREGATION = {"collect sum": "SUM", "collect count": "SUM", "collect min": "MIN", "collect max": "MAX"}
+_PARTS = (".yaml", ".csv", ".xlsx", ".md", ".json", ".feature")
+#: Characters that no XML text can hold as they are.
+_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What the model does not hold as DMN: the part of the pack, what of it, and why."""
+
+    where: str
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written. `losses` stand in `losses_path` as CSV too (where, what, why)."""
+
+    path: Path
+    losses_path: Path
+    target: Target
+    decisions: int
+    knowledge_models: int
+    inputs: int
+    losses: tuple[Loss, ...]
+
+    def text(self) -> str:
+        head = (
+            f"{self.path}: {self.decisions} decisions, {self.knowledge_models} business knowledge models, "
+            f"{self.inputs} inputs"
+        )
+        lines = [f"  {loss.where}: {loss.what} ({loss.why})" for loss in self.losses]
+        return "\n".join([head, f"not held as DMN ({len(lines)}), see {self.losses_path}:", *lines])
+
+
+def export_pack(
+    pack: Path, target: str, out: Path, *, on: date | None = None, rules: bool = False
+) -> ExportReport:
+    """Writes the tables, parameters and decisions of a pack as a DMN model, and beside it the loss report.
+
+    `target` is `dmn15` (DMN 1.5) or `camunda8` (DMN 1.3 in the dialect of Camunda 8). With `on`, the model holds what
+    was in force on that day; without, all versions, chosen by the input `as_of`. With `rules`, the conditions of the
+    checks become boolean decisions too. Raises SanchaError, PackError for a pack with defects.
+    """
+    known = next((name for name in TARGETS if name == target), None)
+    if known is None:
+        raise SanchaError(
+            f"unknown target `{target}`", help=did_you_mean(target, TARGETS) or "dmn15 or camunda8"
+        )
+    loaded = load_pack(pack)
+    exporter = _Exporter(loaded, known, on, rules)
+    root = exporter.definitions()
+    losses = tuple(dict.fromkeys(exporter.losses))
+    losses_path = out.with_name(f"{out.name}.losses.csv")
+    text = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+    rows = io.StringIO()
+    writer = csv.writer(rows, lineterminator="\n")
+    writer.writerows([("where", "what", "why"), *((x.where, x.what, x.why) for x in losses)])
+    _write(out, text)
+    _write(losses_path, rows.getvalue().encode())
+    count = exporter.count
+    return ExportReport(
+        out,
+        losses_path,
+        known,
+        count("decision"),
+        count("businessKnowledgeModel"),
+        count("inputData"),
+        losses,
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes beside, then renames."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise SanchaError(f"cannot write the model: {error.strerror}", where=path) from None
+
+
+def logic_digest(element: etree._Element) -> str:
+    """SHA-256 of what a decision or knowledge model computes: without ids, labels, notes and extension elements."""
+
+    def plain(node: etree._Element) -> object:
+        kept = {k: v for k, v in node.attrib.items() if k in ("hitPolicy", "aggregation", "name", "kind")}
+        if kept.get("hitPolicy") == "UNIQUE":
+            del kept["hitPolicy"]
+        parts = [plain(p) for p in node if _local(p) not in _BESIDE_LOGIC]
+        return (_local(node), sorted(kept.items()), " ".join((node.text or "").split()), parts)
+
+    logic = [plain(part) for part in element if _local(part) in _LOGIC]
+    return hashlib.sha256(repr(logic).encode()).hexdigest()
+
+
+_LOGIC = ("decisionTable", "literalExpression", "context", "encapsulatedLogic", "conditional", "invocation")
+_BESIDE_LOGIC = (
+    "extensionElements",
+    "description",
+    "annotation",
+    "annotationEntry",
+    "inputValues",
+    "outputValues",
+    "",
+)
+
+
+def _local(node: etree._Element) -> str:
+    return etree.QName(node).localname if isinstance(node.tag, str) else ""
+
+
+@dataclass
+class _Line:
+    """A row of a decision table in the making. `mark` says why we added it: `unknown`, `default`, `none`."""
+
+    cells: list[str]
+    outputs: list[str]
+    note: str = ""
+    mark: str = ""
+
+
+@dataclass
+class _Element:
+    """An element of the decision requirements graph; `requires` are names of others, with the kind of requirement."""
+
+    kind: str
+    name: str
+    xml: etree._Element
+    used: Used = field(default_factory=Used)
+    needs: set[str] = field(default_factory=set)
+    sources: set[str] = field(default_factory=set)
+
+
+class _Exporter:
+    def __init__(self, pack: Pack, target: Target, on: date | None, rules: bool) -> None:
+        self.pack, self.target, self.on, self.rules = pack, target, on, rules
+        self.camunda = target == "camunda8"
+        self.losses: list[Loss] = []
+        self.elements: dict[str, _Element] = {}
+        self.namespace = _MODEL[target]
+        self.ids: set[str] = set()
+        vocabulary = pack.vocabulary
+        listed = (*vocabulary.lists.values(), *vocabulary.reference.values())
+        self.taken = frozenset(
+            {"item", "as_of", "parameters", "judged_on", "partial"}
+            | {*vocabulary.groups, *vocabulary.lists, *vocabulary.reference, *pack.decisions}
+            | {name for part in listed for name in part.fields}
+        )
+        self.several = frozenset(d.name for d in pack.decisions.values() if len(d.outputs) > 1)
+        self.calls = {d.name: self.extra_arguments(d) for d in pack.decisions.values() if d.called}
+        self.notes = _notes(pack)
+
+    def count(self, kind: str) -> int:
+        return sum(e.kind == kind for e in self.elements.values())
+
+    # -- the clock ----------------------------------------------------------------------------------------
+
+    def versions(self, decision: Decision) -> list[DecisionVersion]:
+        """The versions to write: all, or the one in force on the day."""
+        ordered = sorted(decision.versions, key=lambda v: v.valid_from)
+        if self.on is None:
+            return ordered
+        day = self.on
+        held = [v for v in ordered if v.valid_from <= day and (v.valid_until is None or day <= v.valid_until)]
+        if len(held) < len(ordered):
+            self.loss(
+                f"{'table' if ordered[0].table else 'decision'} {decision.name}",
+                f"{len(ordered) - len(held)} other versions",
+                f"the model is that of {day}",
+            )
+        return held
+
+    def dated(self, decision: Decision) -> bool:
+        """Whether the day decides which version speaks."""
+        bounds = [(v.valid_from, v.valid_until) for v in decision.versions]
+        return self.on is None and bounds != [(date.min, None)]
+
+    def span(self, version: DecisionVersion) -> tuple[str, str]:
+        """(`cell`, condition) for the days of a version."""
+        first = None if version.valid_from == date.min else self.day(version.valid_from)
+        last = None if version.valid_until is None else self.day(version.valid_until)
+        if first is None and last is None:
+            return "-", "true"
+        if last is None:
+            return f">= {first}", f"{{0}} >= {first}"
+        if first is None:
+            return f"<= {last}", f"{{0}} <= {last}"
+        return f"[{first}..{last}]", f"{{0}} in [{first}..{last}]"
+
+    def day(self, day: date) -> str:
+        return f'date("{day.isoformat()}")' if self.camunda else f'@"{day.isoformat()}"'
+
+    def extra_arguments(self, decision: Decision) -> list[str]:
+        """What a table that is called reads beside its arguments: the day, and parameters in its cells."""
+        cores = [
+            x
+            for v in decision.versions
+            if v.table
+            for r in v.table.rows
+            for x in (*r.tests, *r.outputs, *(v.table.default or ()))
+        ]
+        reads = any(isinstance(n, c.Param) for core in cores for n in c.walk(core))
+        return (["as_of"] if self.dated(decision) else []) + (["parameters"] if reads else [])
+
+    def loss(self, where: str, what: str, why: str) -> None:
+        self.losses.append(Loss(where, what, why))
+
+    # -- expressions --------------------------------------------------------------------------------------
+
+    def standard(self, plain: Iterable[str] = ()) -> Standard:
+        return Standard(
+            taken=self.taken,
+            calls=self.calls,
+            several=self.several,
+            literals=not self.camunda,
+            as_text=self.camunda,
+            plain=frozenset(plain),
+            sure=frozenset(
+                n
+                for n, p in self.pack.parameters.items()
+                if self.on is not None and p.steps and p.steps[0][0] <= self.on
+            ),
+        )
+
+    def as_of(self, called: bool = False) -> str:
+        return "date(as_of)" if self.camunda and not called else "as_of"
+
+    # -- XML ----------------------------------------------------------------------------------------------
+
+    def make(
+        self, parent: etree._Element | None, tag: str, text: str | None = None, **attributes: str | None
+    ) -> etree._Element:
+        name = f"{{{self.namespace}}}{tag}"
+        given = {key.rstrip("_"): value for key, value in attributes.items() if value is not None}
+        node = etree.Element(name, given) if parent is None else etree.SubElement(parent, name, given)
+        if text is not None:
+            node.text = text
+        return node
+
+    def extend(
+        self, parent: etree._Element, tag: str, text: str | None = None, **attributes: str
+    ) -> etree._Element:
+        """An element of our namespace among the extension elements of `parent`."""
+        holder = parent.find(f"{{{self.namespace}}}extensionElements")
+        if holder is None:
+            holder = self.make(None, "extensionElements")
+            first = parent.find(f"{{{self.namespace}}}description")
+            parent.insert(0 if first is None else 1, holder)
+        node = etree.SubElement(holder, f"{{{EXTENSION}}}{tag}", attributes)
+        node.text = text
+        return node
+
+    def id(self, *parts: str) -> str:
+        base = re.sub(r"[^\w.-]", "_", "_".join(parts))
+        base = base if re.match(r"[^\W\d]", base) else f"_{base}"
+        fresh = next(n for n in (base, *(f"{base}_{i}" for i in range(2, 100_000))) if n not in self.ids)
+        self.ids.add(fresh)
+        return fresh
+
+    def label(self, texts: Mapping[str, str]) -> str:
+        return texts.get(self.pack.languages[0]) or next(iter(texts.values()))
+
+    def type_ref(self, type_: t.Type, name: str | None = None) -> str | None:
+        """The name of a type in the model; `name` is that of the item definition for `one of`."""
+        plain = _TYPES.get(type_.name)
+        if self.camunda:
+            return _CAMUNDA_TYPES.get(plain or "", plain)
+        return name if name is not None and type_.name == "one of" else plain
+
+    # -- the model ----------------------------------------------------------------------------------------
+
+    def definitions(self) -> etree._Element:
+        pack = self.pack
+        for decision in pack.decisions.values():
+            self.decision(decision)
+        if self.rules:
+            for rule in pack.rules.values():
+                self.rule_conditions(rule.id)
+        self.parameters_node()
+        self.helpers()
+        self.inputs()
+        self.sources()
+        nsmap = {
+            None: self.namespace,
+            "dmndi": _DMNDI[self.target],
+            "dc": _DC,
+            "di": _DI,
+            "sancha": EXTENSION,
+        }
+        if self.camunda:
+            nsmap["modeler"] = _MODELER
+        head = {"id": self.id("definitions"), "name": pack.name, "namespace": f"{EXTENSION}/{pack.name}"}
+        head |= {"exporter": "Sancha", "exporterVersion": _version()}
+        if self.camunda:
+            head |= {
+                f"{{{_MODELER}}}executionPlatform": "Camunda Cloud",
+                f"{{{_MODELER}}}executionPlatformVersion": "8.6.0",
+            }
+        root = etree.Element(f"{{{self.namespace}}}definitions", head, nsmap=nsmap)
+        self.make(root, "description", f"{self.label(pack.title)}\n{self.label(pack.notice)}")
+        if not self.camunda:
+            self.item_definitions(root)
+        order = ("inputData", "decision", "businessKnowledgeModel", "knowledgeSource")
+        for element in sorted(self.elements.values(), key=lambda e: order.index(e.kind)):
+            root.append(element.xml)
+        self.requirements()
+        self.general_losses()
+        self.carried(root)
+        self.diagram(root)
+        etree.cleanup_namespaces(root, keep_ns_prefixes=["sancha"])
+        return root
+
+    def add(
+        self, kind: str, name: str, xml: etree._Element, used: Used, clause: str | None = None
+    ) -> _Element:
+        element = _Element(kind, name, xml, used)
+        if clause is not None:
+            element.sources.add(clause)
+        self.elements[name] = element
+        return element
+
+    def drg(
+        self, kind: str, name: str, label: str | None, text: str | None, type_ref: str | None
+    ) -> etree._Element:
+        xml = self.make(None, kind, id=self.id(kind, name), name=name, label=label)
+        if text:
+            self.make(xml, "description", text)
+        if kind != "knowledgeSource":
+            self.make(xml, "variable", id=self.id("variable", name), name=name, typeRef=type_ref)
+        return xml
+
+    # -- decisions ----------------------------------------------------------------------------------------
+
+    def decision(self, decision: Decision) -> None:
+        versions = self.versions(decision)
+        if any(v.table for v in decision.versions):
+            _TableWriter(self, decision, versions).write()
+        else:
+            self.literal(decision, versions)
+
+    def literal(self, decision: Decision, versions: list[DecisionVersion]) -> None:
+        standard = self.standard()
+        parts = [(self.span(v)[1], standard.text(v.value)) for v in versions if v.value is not None]
+        text = self.by_day(parts, self.dated(decision), standard.used)
+        self.note_clock(decision.name, standard.used)
+        self.literal_element(decision, decision.name, decision.outputs[0][1], text, standard.used)
+
+    def by_day(self, parts: list[tuple[str, str]], dated: bool, used: Used, called: bool = False) -> str:
+        """The text of the version in force on the day; null where none is."""
+        if not dated:
+            return parts[0][1] if parts else "null"
+        used.variables.add("as_of")
+        text = "null"
+        for condition, body in reversed(parts):
+            text = f"if {condition.format(self.as_of(called))} then {body}\nelse {text}"
+        return text
+
+    def literal_element(
+        self, decision: Decision, name: str, type_: t.Type, text: str, used: Used, part: str = "value"
+    ) -> _Element:
+        typed = self.type_ref(type_, _type_name(decision.name))
+        xml = self.drg("decision", name, self.label(decision.title), self.clause_text(decision), typed)
+        expression = self.make(xml, "literalExpression", id=self.id("literal", name), typeRef=typed)
+        self.make(expression, "text", text)
+        self.origin(xml, decision.name, part)
+        return self.add("decision", name, xml, used, decision.clause)
+
+    def origin(self, xml: etree._Element, name: str, part: str) -> None:
+        """Says from what part of the pack the logic came, and its digest, by which a change elsewhere is seen."""
+        self.extend(xml, "origin", name=name, part=part, digest=logic_digest(xml))
+
+    def clause_text(self, decision: Decision) -> str | None:
+        clause = self.pack.clauses.get(decision.clause)
+        return f"{clause.id} {clause.title}" if clause else None
+
+    def note_clock(self, name: str, used: Used) -> None:
+        if "judged_on" in used.variables:
+            used.variables.discard("judged_on")
+            self.loss(f"decision {name}", "`judged_on`", "DMN has no day judged: read as the input `as_of`")
+        if "add working days" in used.models:
+            self.loss(
+                f"decision {name}", "`add working days`", "no counterpart in standard FEEL: it gives null"
+            )
+
+    def rule_conditions(self, id: str) -> None:
+        """A check's `applies when` and `require` as boolean decisions, read on the day `as_of`."""
+        rule = self.pack.rules[id]
+        if rule.kind != "check":
+            return
+        name = re.sub(r"\W", "_", id)
+        pseudo = Decision(
+            name, rule.title, ((name, t.BOOLEAN),), (), False, rule.clause, rule.source, rule.place
+        )
+        for suffix, part in (("applies", "applies"), ("holds", "require")):
+            standard = self.standard()
+            texts = []
+            for v in rule.versions:
+                if self.on is None or (
+                    v.valid_from <= self.on and (v.valid_until is None or self.on <= v.valid_until)
+                ):
+                    core = getattr(v, part)
+                    span = DecisionVersion(v.valid_from, v.valid_until)
+                    texts.append((self.span(span)[1], standard.text(core)))
+            text = self.by_day(texts, self.on is None, standard.used)
+            self.note_clock(f"{name}_{suffix}", standard.used)
+            self.literal_element(pseudo, f"{name}_{suffix}", t.BOOLEAN, text, standard.used, part="rule")
+
+    # -- parameters ---------------------------------------------------------------------------------------
+
+    def parameters_node(self) -> None:
+        """One decision `parameters`: a context with an entry for each parameter that is used."""
+        names = sorted(set().union(*(e.used.parameters for e in self.elements.values())))
+        if not names:
+            return
+        xml = self.drg(
+            "decision",
+            "parameters",
+            "Parameters",
+            "Dated values of the policy",
+            None if self.camunda else "tParameters",
+        )
+        used = Used()
+        if self.on is None:
+            used.variables.add("as_of")
+        if self.camunda:
+            entries = [f"{n}: {self.parameter_text(self.pack.parameters[n])}" for n in names]
+            expression = self.make(xml, "literalExpression", id=self.id("literal", "parameters"))
+            self.make(expression, "text", "{" + ",\n ".join(entries) + "}")
+        else:
+            context = self.make(xml, "context", id=self.id("context", "parameters"))
+            for n in names:
+                self.parameter_entry(context, self.pack.parameters[n])
+        if self.on is not None:
+            late = [n for n in names if len(self.pack.parameters[n].steps) > 1]
+            for n in late:
+                self.loss(f"parameter {n}", "its other values", f"the model is that of {self.on}")
+        self.origin(xml, "parameters", "parameters")
+        self.add("decision", "parameters", xml, used)
+
+    def parameter_text(self, parameter: Parameter) -> str:
+        standard = self.standard()
+        if self.on is not None:
+            held = [value for first, value, _ in parameter.steps if first <= self.on]
+            return to_text(standard.constant(held[-1])) if held else "null"
+        text = "null"
+        for first, value, _ in parameter.steps:
+            text = (
+                f"if {self.as_of()} >= {self.day(first)} then {to_text(standard.constant(value))} else {text}"
+            )
+        return text
+
+    def parameter_entry(self, context: etree._Element, parameter: Parameter) -> None:
+        entry = self.make(context, "contextEntry", id=self.id("entry", parameter.name))
+        typed = self.type_ref(parameter.type, _type_name("parameters", parameter.name))
+        self.make(
+            entry,
+            "variable",
+            id=self.id("variable", "parameters", parameter.name),
+            name=parameter.name,
+            label=self.label(parameter.label),
+            typeRef=typed,
+        )
+        if self.on is not None or len(parameter.steps) == 1:
+            expression = self.make(entry, "literalExpression", typeRef=typed)
+            self.make(expression, "text", self.parameter_text(parameter))
+            return
+        table = self.make(entry, "decisionTable", id=self.id("table", parameter.name), hitPolicy="UNIQUE")
+        clause = self.make(table, "input", id=self.id("input", parameter.name), label="day")
+        expression = self.make(clause, "inputExpression", typeRef="date")
+        self.make(expression, "text", self.as_of())
+        self.make(table, "output", id=self.id("output", parameter.name), typeRef=typed)
+        self.make(table, "annotation", name="source")
+        for i, (first, value, source) in enumerate(parameter.steps):
+            rule = self.make(table, "rule", id=self.id("rule", parameter.name, str(i + 1)))
+            last = parameter.steps[i + 1][0] if i + 1 < len(parameter.steps) else None
+            cell = f">= {self.day(first)}" if last is None else f"[{self.day(first)}..{self.day(last)})"
+            self.make(self.make(rule, "inputEntry"), "text", cell)
+            self.make(self.make(rule, "outputEntry"), "text", to_text(self.standard().constant(value)))
+            self.make(
+                self.make(rule, "annotationEntry"), "text", f"{source['document']} {source['evidence']}"
+            )
+
+    # -- functions that the standard lacks ----------------------------------------------------------------
+
+    def helpers(self) -> None:
+        wanted = set().union(*(e.used.models for e in self.elements.values())) - {"add working days"}
+        if "years between" in wanted:
+            wanted.add("months between")
+        for word in sorted(wanted):
+            name = MODELS[word]
+            body = {
+                "months between": _MONTHS_BETWEEN,
+                "years between": _YEARS_BETWEEN,
+                "working days between": _working_days(self.pack.calendar, self.day),
+            }[word]
+            xml = self.drg("businessKnowledgeModel", name, word, f"`{word}` of the policy language", None)
+            logic = self.make(xml, "encapsulatedLogic", kind="FEEL")
+            for parameter in ("start", "end"):
+                self.make(
+                    logic, "formalParameter", id=self.id(name, parameter), name=parameter, typeRef="date"
+                )
+            context = self.make(logic, "context", id=self.id("context", name))
+            for key, text in body:
+                entry = self.make(context, "contextEntry")
+                if key:
+                    self.make(entry, "variable", name=key)
+                text = (
+                    text.replace('@"P1M"', 'duration("P1M")').replace('@"P1D"', 'duration("P1D")')
+                    if self.camunda
+                    else text
+                )
+                self.make(self.make(entry, "literalExpression"), "text", text)
+            used = Used()
+            if word == "years between":
+                used.models.add("months between")
+            self.origin(xml, name, "helper")
+            self.add("businessKnowledgeModel", name, xml, used)
+
+    # -- inputs and types ---------------------------------------------------------------------------------
+
+    def inputs(self) -> None:
+        facts = set().union(*(e.used.facts for e in self.elements.values())) if self.elements else set()
+        lists = set().union(*(e.used.lists for e in self.elements.values())) if self.elements else set()
+        if any("as_of" in e.used.variables for e in self.elements.values()):
+            xml = self.drg(
+                "inputData", "as_of", "Day", "The day on which the decisions are read", self.type_ref(t.DATE)
+            )
+            self.add("inputData", "as_of", xml, Used())
+        for group in sorted({name.split(".")[0] for name in facts}):
+            label = self.label(self.pack.vocabulary.groups[group])
+            xml = self.drg("inputData", group, label, None, "Any" if self.camunda else _type_name(group))
+            self.add("inputData", group, xml, Used())
+        for name in sorted(lists):
+            part = self.pack.vocabulary.lists.get(name) or self.pack.vocabulary.reference[name]
+            xml = self.drg(
+                "inputData", name, self.label(part.label), None, "Any" if self.camunda else _type_name(name)
+            )
+            self.add("inputData", name, xml, Used())
+        self.facts, self.lists = facts, lists
+
+    def item_definitions(self, root: etree._Element) -> None:
+        vocabulary = self.pack.vocabulary
+        for group in sorted({name.split(".")[0] for name in self.facts}):
+            item = self.make(root, "itemDefinition", id=self.id("type", group), name=_type_name(group))
+            for name in (n for n in vocabulary.facts if n in self.facts and n.split(".")[0] == group):
+                fact = vocabulary.facts[name]
+                self.component(item, name.split(".", 1)[1], fact.type, self.label(fact.label))
+        for name in sorted(self.lists):
+            part = vocabulary.lists.get(name) or vocabulary.reference[name]
+            item = self.make(
+                root, "itemDefinition", id=self.id("type", name), name=_type_name(name), isCollection="true"
+            )
+            read = self.fields_of(name)
+            for f in part.fields.values():
+                if f.name in read:
+                    self.component(item, f.name, f.type, self.label(f.label))
+        for decision in self.pack.decisions.values():
+            if decision.name in self.several:
+                item = self.make(
+                    root, "itemDefinition", id=self.id("type", decision.name), name=_type_name(decision.name)
+                )
+                for output, type_ in decision.outputs:
+                    self.component(item, output, type_, None)
+            elif decision.outputs[0][1].name == "one of":
+                self.simple(root, _type_name(decision.name), decision.outputs[0][1])
+        if "parameters" in self.elements:
+            item = self.make(root, "itemDefinition", id=self.id("type", "parameters"), name="tParameters")
+            for n in sorted(set().union(*(e.used.parameters for e in self.elements.values()))):
+                parameter = self.pack.parameters[n]
+                self.component(item, n, parameter.type, self.label(parameter.label))
+                if parameter.type.name == "one of":
+                    self.simple(root, _type_name("parameters", n), parameter.type)
+
+    def fields_of(self, name: str) -> set[str]:
+        """The fields of a list that the model reads."""
+        return {
+            n.name
+            for core in self.cores()
+            for n in c.walk(core)
+            if isinstance(n, c.Field | c.ListField) and n.list == name
+        }
+
+    def cores(self) -> Iterator[c.Core]:
+        for decision in self.pack.decisions.values():
+            for v in decision.versions:
+                yield from (core for core in (v.value, *v.inputs) if core is not None)
+        for rule in self.pack.rules.values() if self.rules else ():
+            if rule.kind == "check":
+                for version in rule.versions:
+                    yield from (core for core in (version.applies, version.require) if core is not None)
+
+    def component(self, item: etree._Element, name: str, type_: t.Type, label: str | None) -> None:
+        plain = type_.item if type_.name == "list" and type_.item is not None else type_
+        node = self.make(
+            item,
+            "itemComponent",
+            id=self.id(item.get("id") or "", name),
+            name=name,
+            label=label,
+            isCollection="true" if type_.name == "list" else None,
+        )
+        self.type_body(node, plain)
+        if str(type_) != _TYPES.get(plain.name) and plain.name not in ("text", "one of"):
+            self.extend(node, "type", str(type_))
+
+    def simple(self, root: etree._Element, name: str, type_: t.Type) -> None:
+        self.type_body(self.make(root, "itemDefinition", id=self.id("type", name), name=name), type_)
+
+    def type_body(self, node: etree._Element, type_: t.Type) -> None:
+        self.make(node, "typeRef", _TYPES[type_.name])
+        if type_.name == "one of":
+            values = ", ".join(to_text(s.Literal((0, 0), v)) for v in type_.values)
+            self.make(self.make(node, "allowedValues"), "text", values)
+
+    def sources(self) -> None:
+        """The clauses of the policy text as knowledge sources."""
+        for id in sorted(set().union(*(e.sources for e in self.elements.values()))):
+            clause = self.pack.clauses[id]
+            xml = self.drg("knowledgeSource", f"clause {id}", clause.title, clause.text or None, None)
+            self.make(xml, "type", "clause of the policy")
+            self.add("knowledgeSource", f"clause {id}", xml, Used())
+
+    # -- requirements -------------------------------------------------------------------------------------
+
+    def requirements(self) -> None:
+        for element in self.elements.values():
+            used = element.used
+            wanted: list[tuple[str, str, str]] = []
+            called = element.kind == "businessKnowledgeModel"
+            if not called:
+                inputs = {n.split(".")[0] for n in used.facts} | used.lists | (used.variables & {"as_of"})
+                wanted += [("informationRequirement", "requiredInput", n) for n in sorted(inputs)]
+                decided = set(used.decisions) | ({"parameters"} if self.reads_parameters(element) else set())
+                wanted += [("informationRequirement", "requiredDecision", n) for n in sorted(decided)]
+            known = used.tables | {MODELS[m] for m in used.models - {"add working days"}}
+            wanted += [("knowledgeRequirement", "requiredKnowledge", n) for n in sorted(known)]
+            wanted += [
+                ("authorityRequirement", "requiredAuthority", f"clause {n}") for n in sorted(element.sources)
+            ]
+            at = self.requirement_place(element.xml, called)
+            for tag, kind, name in wanted:
+                requirement = self.make(None, tag, id=self.id(tag, element.name, name))
+                self.make(requirement, kind, href=f"#{self.elements[name].xml.get('id')}")
+                element.xml.insert(at, requirement)
+                element.needs.add(name)
+                at += 1
+
+    def reads_parameters(self, element: _Element) -> bool:
+        passed = any("parameters" in self.calls.get(name, ()) for name in element.used.tables)
+        return element.name != "parameters" and (bool(element.used.parameters) or passed)
+
+    def requirement_place(self, xml: etree._Element, called: bool) -> int:
+        """Requirements stand after the variable of a decision, and after the logic of a knowledge model."""
+        last = "encapsulatedLogic" if called else "variable"
+        return next((i + 1 for i, part in enumerate(xml) if _local(part) == last), len(xml))
+
+    # -- what DMN does not hold ---------------------------------------------------------------------------
+
+    def general_losses(self) -> None:
+        pack = self.pack
+        obligations = "DMN has no obligations judged on days of their own, with outcomes and deadlines"
+        for rule in pack.rules.values():
+            if self.rules and rule.kind == "check":
+                why = "the outcome, the day judged and what was known on it; its conditions are decisions"
+                self.loss(f"rule {rule.id}", why, obligations)
+            else:
+                self.loss(f"rule {rule.id}", f"the {rule.kind} as a whole", obligations)
+        if pack.waivers:
+            self.loss("waivers.yaml", f"{len(pack.waivers)} waivers", "DMN has no exceptions to a decision")
+        others = [lang for lang in pack.languages if lang != pack.languages[0]]
+        if others:
+            self.loss("labels", f"the texts in {', '.join(others)}", "DMN has one label an element")
+        hidden = sorted(
+            {
+                name if name in pack.vocabulary.facts else f"{name} (items)"
+                for name in (*self.facts, *self.lists)
+                if self.known_on(name)
+            }
+        )
+        if hidden:
+            self.loss(
+                "vocabulary.yaml",
+                f"`known on` of {', '.join(hidden)}",
+                "DMN knows no day on which a value became known: give the model what was known on `as_of`",
+            )
+        typed = sorted(
+            n for n in self.facts if pack.vocabulary.facts[n].type.name in ("integer", "money", "rate")
+        )
+        if typed:
+            self.loss(
+                "vocabulary.yaml",
+                f"the types integer, money and rate of {len(typed)} facts",
+                "a DMN number has no unit and no places",
+            )
+        unused = [n for n in pack.vocabulary.facts if n not in self.facts]
+        self.loss(
+            "vocabulary.yaml",
+            f"{len(unused)} facts",
+            "no decision reads them: the model names only its inputs",
+        )
+        idle = [n for n in pack.parameters if not any(n in e.used.parameters for e in self.elements.values())]
+        if idle:
+            self.loss("parameters", ", ".join(sorted(idle)), "only rules read them")
+        if self.camunda:
+            self.loss(
+                "types", "item definitions and allowed values", "Camunda 8 does not check structured types"
+            )
+
+    def known_on(self, name: str) -> str | None:
+        vocabulary = self.pack.vocabulary
+        if name in vocabulary.facts:
+            return vocabulary.facts[name].known_on
+        return vocabulary.lists[name].known_on if name in vocabulary.lists else None
+
+    def carried(self, root: etree._Element) -> None:
+        """The files of the pack, and the losses, as extension elements."""
+        pack = self.pack
+        held = self.extend(
+            root, "pack", name=pack.name, version=pack.version, digest=pack.digest, target=self.target,
+            **({} if self.on is None else {"on": self.on.isoformat()}),
+        )  # fmt: skip
+        for file in sorted(pack.path.rglob("*")):
+            relative = file.relative_to(pack.path)
+            hidden = any(part.startswith((".", "__")) for part in relative.parts)
+            if not file.is_file() or hidden or file.suffix not in _PARTS:
+                continue
+            node = etree.SubElement(held, f"{{{EXTENSION}}}file", {"path": relative.as_posix()})
+            content = file.read_bytes()
+            try:
+                text = content.decode("utf-8")
+            except UnicodeDecodeError:
+                text = "\0"
+            if _NOT_XML.search(text):
+                node.set("encoding", "base64")
+                text = base64.b64encode(content).decode()
+            node.text = text
+        for loss in dict.fromkeys(self.losses):
+            etree.SubElement(
+                held, f"{{{EXTENSION}}}loss", {"where": loss.where, "what": loss.what, "why": loss.why}
+            )
+
+    # -- the diagram --------------------------------------------------------------------------------------
+
+    def diagram(self, root: etree._Element) -> None:
+        edges = [(need, e.name) for e in self.elements.values() for need in sorted(e.needs)]
+        sizes = {e.name: _SIZES[e.kind] for e in self.elements.values()}
+        found = layout(sizes, edges)
+        di = _DMNDI[self.target]
+        holder = etree.SubElement(root, f"{{{di}}}DMNDI")
+        attributes = {"id": self.id("diagram"), "name": self.pack.name}
+        page = etree.SubElement(holder, f"{{{di}}}DMNDiagram", attributes)
+        if not self.camunda:
+            width, height = found.size
+            etree.SubElement(page, f"{{{di}}}Size", {"width": f"{width:g}", "height": f"{height:g}"})
+        for name, box in found.shapes.items():
+            ref = self.elements[name].xml.get("id") or ""
+            shape = etree.SubElement(
+                page, f"{{{di}}}DMNShape", {"id": self.id("shape", ref), "dmnElementRef": ref}
+            )
+            bounds = {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
+            etree.SubElement(shape, f"{{{_DC}}}Bounds", {k: f"{v:g}" for k, v in bounds.items()})
+        for (low, high), points in found.lines.items():
+            target = f"#{self.elements[low].xml.get('id')}"
+            requirement = next(r for r in self.elements[high].xml if any(x.get("href") == target for x in r))
+            ref = requirement.get("id") or ""
+            edge = etree.SubElement(
+                page, f"{{{di}}}DMNEdge", {"id": self.id("edge", ref), "dmnElementRef": ref}
+            )
+            for x, y in points:
+                etree.SubElement(edge, f"{{{_DI}}}waypoint", {"x": f"{x:g}", "y": f"{y:g}"})
+
+
+class _TableWriter:
+    """One decision table, with all versions that are to be written, as an element or several.
+
+    The hit policies F, U without default, and collections keep their meaning in one table. A unique table with a
+    default needs two more: `NAME_rows` holds the rows, `NAME_open` tells whether a row may match, and `NAME` puts the
+    default only where none may.
+    """
+
+    def __init__(self, exporter: _Exporter, decision: Decision, versions: list[DecisionVersion]) -> None:
+        self.exporter, self.decision = exporter, decision
+        self.versions = [v for v in versions if v.table is not None]
+        self.dated = exporter.dated(decision)
+        every = [v.table for v in decision.versions if v.table is not None]
+        self.shape: Table = every[0]
+        self.policy = self.shape.hit_policy
+        self.standard = exporter.standard(("as_of",) if decision.called else ())
+
+    def write(self) -> None:
+        zero = all(
+            v.table.default in (None, (c.Const(t.INTEGRAL, 0),) * len(self.shape.outputs))
+            for v in self.tables
+        )
+        counted = self.policy in ("collect sum", "collect count")
+        plain = all(v.table.default is None for v in self.tables)
+        whole = self.policy == "first" or plain or (counted and zero)
+        name = self.decision.name
+        if whole:
+            self.element(name, lambda parent, i: self.table(parent, name, self.lines(), i), "table")
+            return
+        rows, open_ = self.fresh(f"{name}_rows"), self.fresh(f"{name}_open")
+        self.element(rows, lambda parent, i: self.table(parent, rows, self.lines(), i), "rows")
+        before, self.standard = self.standard, self.exporter.standard(self.standard.plain)
+        self.element(open_, lambda parent, i: self.open_table(parent, open_), "open", single=True)
+        self.standard = self.exporter.standard(before.plain)
+        self.wrapper(name, rows, open_)
+
+    @property
+    def tables(self) -> list[_Tabled]:
+        return [_Tabled(v, v.table) for v in self.versions if v.table is not None]
+
+    def fresh(self, name: str) -> str:
+        taken = self.exporter.taken | self.exporter.elements.keys()
+        return next(n for n in (name, *(f"{name}_{i}" for i in range(2, 99))) if n not in taken)
+
+    # -- rows ---------------------------------------------------------------------------------------------
+
+    def lines(self) -> list[_Line]:
+        out: list[_Line] = []
+        for v in self.tables:
+            day = [self.exporter.span(v.version)[0]] if self.dated else []
+            notes = self.exporter.notes.get((self.decision.name, v.version.valid_from), ())
+            for row in v.table.rows:
+                note = notes[row.number - 1] if row.number <= len(notes) else ""
+                outputs = [self.output(core) for core in row.outputs]
+                if self.policy == "collect count":
+                    outputs = ["1"] * len(outputs)
+                out.append(_Line([*day, *(self.cell(row, i, "sure") for i in self.places)], outputs, note))
+                if self.policy == "first" or self.policy.startswith("collect"):
+                    out += self.unknown_lines(row, day)
+            if self.policy == "first" and v.table.default is not None:
+                default = [self.output(core) for core in v.table.default]
+                out.append(_Line([*day, *("-" for _ in self.places)], default, "no row matches", "default"))
+            elif self.policy in ("collect sum", "collect count"):
+                zero = ["0"] * len(self.shape.outputs)
+                out.append(_Line([*day, *("-" for _ in self.places)], zero, "the sum of no rows", "none"))
+        return out
+
+    @property
+    def places(self) -> range:
+        return range(len(self.shape.inputs))
+
+    def unknown_lines(self, row: Row, day: list[str]) -> Iterator[_Line]:
+        """Rows that match where `row` may match but does not surely, and give null."""
+        open_ = [i for i in self.places if row.tests[i] != c.TRUE and self.may_lack(i)]
+        note, outputs = f"row {row.number} is unknown: a value is missing", ["null"] * len(row.outputs)
+        if self.policy == "first":
+            # The sure row stands before it, so that it needs no more than to match where the row may.
+            if open_:
+                yield _Line(
+                    [*day, *(self.cell(row, i, "maybe") for i in self.places)], outputs, note, "unknown"
+                )
+            return
+        for j in open_:
+            cells = [
+                self.cell(row, i, "sure" if i < j else "unknown" if i == j else "maybe") for i in self.places
+            ]
+            yield _Line([*day, *cells], outputs, note, "unknown")
+
+    def may_lack(self, i: int) -> bool:
+        """Whether an input can be missing."""
+        return self.decision.called or any(c.nullable(v.inputs[i]) for v in self.versions)
+
+    def cell(self, row: Row, i: int, reading: str) -> str:
+        return _cell(self.standard, row.tests[i], i, reading if self.may_lack(i) else "sure")
+
+    def output(self, core: c.Core) -> str:
+        return self.standard.text(core)
+
+    # -- elements -----------------------------------------------------------------------------------------
+
+    def element(
+        self, name: str, logic: Callable[[etree._Element, int | None], None], part: str, single: bool = False
+    ) -> None:
+        """A decision, or a knowledge model for a table that is called. `logic` writes its table."""
+        x, decision = self.exporter, self.decision
+        several = len(decision.outputs) > 1 and not single
+        typed = None if x.camunda or single else _type_name(decision.name) if several else None
+        if not several and not single:
+            typed = x.type_ref(decision.outputs[0][1], _type_name(decision.name))
+        kind = "businessKnowledgeModel" if decision.called else "decision"
+        label = x.label(decision.title)
+        xml = x.drg(kind, name, label, x.clause_text(decision), None if decision.called else typed)
+        parent = xml
+        if decision.called:
+            parent = x.make(xml, "encapsulatedLogic", kind="FEEL")
+            for argument, type_ in self.parameters():
+                x.make(parent, "formalParameter", id=x.id(name, argument), name=argument, typeRef=type_)
+        if several and self.policy.startswith("collect"):
+            context = x.make(parent, "context", id=x.id("context", name))
+            for i, (output, type_) in enumerate(decision.outputs):
+                entry = x.make(context, "contextEntry")
+                x.make(entry, "variable", name=output, typeRef=x.type_ref(type_))
+                logic(entry, i)
+        else:
+            logic(parent, None)
+        x.origin(xml, decision.name, part)
+        x.note_clock(decision.name, self.standard.used)
+        x.add(kind, name, xml, self.standard.used, decision.clause)
+
+    def parameters(self) -> list[tuple[str, str | None]]:
+        x = self.exporter
+        given = [(name, x.type_ref(type_)) for name, type_ in self.shape.inputs]
+        more = {"as_of": x.type_ref(t.DATE), "parameters": None if x.camunda else "tParameters"}
+        return [*given, *((name, more[name]) for name in x.calls[self.decision.name])]
+
+    def head(self, parent: etree._Element, name: str, policy: str) -> etree._Element:
+        """A table with its input columns."""
+        x, decision = self.exporter, self.decision
+        aggregation = _AGGREGATION.get(policy)
+        table = x.make(
+            parent,
+            "decisionTable",
+            id=x.id("table", name),
+            hitPolicy="COLLECT" if aggregation else policy.upper(),
+            aggregation=aggregation,
+        )
+        if self.dated:
+            clause = x.make(table, "input", id=x.id("input", name, "day"), label="day")
+            x.extend(clause, "day")
+            expression = x.make(clause, "inputExpression", typeRef=x.type_ref(t.DATE))
+            x.make(expression, "text", x.as_of(decision.called))
+            if not decision.called:
+                self.standard.used.variables.add("as_of")
+        for i, (label, type_) in enumerate(self.shape.inputs):
+            clause = x.make(table, "input", id=x.id("input", name, label), label=label)
+            expression = x.make(clause, "inputExpression", typeRef=x.type_ref(type_))
+            inputs = self.versions[0].inputs if self.versions else self.decision.versions[0].inputs
+            x.make(expression, "text", label if decision.called else self.standard.text(inputs[i]))
+        return table
+
+    def table(self, parent: etree._Element, name: str, lines: Sequence[_Line], only: int | None) -> None:
+        """The table; with `only`, that output alone."""
+        x = self.exporter
+        table = self.head(parent, name, self.policy)
+        kept = [i for i in range(len(self.shape.outputs)) if only is None or i == only]
+        for i in kept:
+            output, type_ = self.shape.outputs[i]
+            named = len(kept) > 1 or x.camunda
+            # The same name as the table's own would shadow it; a single output has no name of its own.
+            x.make(
+                table,
+                "output",
+                id=x.id("output", name, output),
+                label=output,
+                name=output if named else None,
+                typeRef=x.type_ref(type_),
+            )
+        x.make(table, "annotation", name="note") if not x.camunda else None
+        for number, line in enumerate(lines, 1):
+            self.rule(table, name, number, line, kept)
+
+    def rule(self, table: etree._Element, name: str, number: int, line: _Line, kept: Sequence[int]) -> None:
+        x = self.exporter
+        rule = x.make(table, "rule", id=x.id("rule", name, str(number)))
+        if x.camunda and line.note:
+            x.make(rule, "description", line.note)
+        if line.mark:
+            x.extend(rule, line.mark)
+        for cell in line.cells:
+            x.make(x.make(rule, "inputEntry", id=x.id("cell", name, str(number))), "text", cell)
+        for i in kept:
+            x.make(x.make(rule, "outputEntry", id=x.id("cell", name, str(number))), "text", line.outputs[i])
+        if not x.camunda:
+            x.make(x.make(rule, "annotationEntry"), "text", line.note)
+
+    def open_table(self, parent: etree._Element, name: str) -> None:
+        """True where a row matches or may match."""
+        x = self.exporter
+        table = self.head(parent, name, "first")
+        x.make(
+            table,
+            "output",
+            id=x.id("output", name),
+            label="open",
+            name="open" if x.camunda else None,
+            typeRef="boolean",
+        )
+        number = 0
+        for v in self.tables:
+            day = [x.span(v.version)[0]] if self.dated else []
+            for row in v.table.rows:
+                number += 1
+                cells = [*day, *(self.cell(row, i, "maybe") for i in self.places)]
+                rule = x.make(table, "rule", id=x.id("rule", name, str(number)))
+                for cell in cells:
+                    x.make(x.make(rule, "inputEntry", id=x.id("cell", name, str(number))), "text", cell)
+                x.make(x.make(rule, "outputEntry", id=x.id("cell", name, str(number))), "text", "true")
+
+    def wrapper(self, name: str, rows: str, open_: str) -> None:
+        """The rows where one matches, null where one may, the default of the day where none does."""
+        x, decision = self.exporter, self.decision
+        parts = []
+        for v in self.tables:
+            default = (
+                "null" if v.table.default is None else self.record([self.output(o) for o in v.table.default])
+            )
+            parts.append((x.span(v.version)[1], default))
+        fallback = x.by_day(parts, self.dated, self.standard.used, decision.called)
+        arguments = f"({', '.join(n for n, _ in self.parameters())})" if decision.called else ""
+        found = f"if {rows}{arguments} != null then {rows}{arguments}"
+        text = f"{found}\nelse if {open_}{arguments} then null\nelse {fallback}"
+        if not decision.called:
+            self.standard.used.decisions |= {rows, open_}
+            element = x.literal_element(
+                decision, name, decision.outputs[0][1], text, self.standard.used, "default"
+            )
+            if len(decision.outputs) > 1 and not x.camunda:
+                for node in element.xml.iter():
+                    if node.get("typeRef"):
+                        node.set("typeRef", _type_name(name))
+            return
+        self.standard.used.tables |= {rows, open_}
+
+        def logic(parent: etree._Element, _: int | None) -> None:
+            x.make(x.make(parent, "literalExpression", id=x.id("literal", name)), "text", text)
+
+        self.element(name, logic, "default")
+        # What the knowledge models of its parts take, their callers pass as to the table itself.
+        x.calls[rows] = x.calls[open_] = x.calls[name]
+
+    def record(self, values: list[str]) -> str:
+        """The outputs as one value."""
+        if len(values) == 1:
+            return values[0]
+        return (
+            "{" + ", ".join(f"{n}: {v}" for (n, _), v in zip(self.shape.outputs, values, strict=True)) + "}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tabled:
+    version: DecisionVersion
+    table: Table
+
+
+def _cell(standard: Standard, core: c.Core, i: int, reading: str) -> str:
+    """A cell as unary tests: passes where it is `sure` (true), `maybe` (true or unknown) or `unknown`."""
+    if core == c.TRUE:
+        return "-"
+
+    def asked(node: c.Core) -> c.Core:
+        return c.Var(node.type, "?") if isinstance(node, c.Var) and node.name == input_name(i) else node
+
+    core = c.rewrite(core, asked)
+    negative = isinstance(core, c.Not)
+    tests = _tests(standard, core.arg if isinstance(core, c.Not) else core)
+    if tests is not None and not any(isinstance(n, c.Param) for n in c.walk(core)):
+        listed = ", ".join(tests)
+        if reading == "unknown":
+            return "null"
+        if negative:
+            ordered = any(test[0] in "<>[(" for test in tests)
+            if reading == "sure":
+                return f"not({listed}, null)"
+            # `not(null < 1)` is null: a test of order leaves a missing value out, one of equality lets it pass.
+            return f"? = null or {to_text(standard.true(core))}" if ordered else f"not({listed})"
+        return listed if reading == "sure" else f"null, {listed}"
+    if reading == "sure":
+        return ", ".join(tests) if tests is not None and not negative else to_text(standard.true(core))
+    if reading == "maybe":
+        return f"if {to_text(standard.false(core))} then false else true"
+    unknown = standard.unknown_if(core)
+    return to_text(either(unknown) if unknown is not None else is_null(standard.exact(core)))
+
+
+def _tests(standard: Standard, core: c.Core) -> list[str] | None:
+    """The condition as tests of one operand, where it has that form."""
+    if isinstance(core, c.Or):
+        parts = [_tests(standard, arg) for arg in core.args]
+        return None if None in parts else [test for part in parts for test in part or ()]
+    if isinstance(core, c.And) and len(core.args) == 2:
+        low, high = core.args
+        if not (isinstance(low, c.Op) and isinstance(high, c.Op)):
+            return None
+        ends = {">": "(", ">=": "["}.get(low.row.name), {"<": ")", "<=": "]"}.get(high.row.name)
+        if None in ends or not (_of_input(low) and _of_input(high)):
+            return None
+        return [f"{ends[0]}{standard.text(low.args[1])}..{standard.text(high.args[1])}{ends[1]}"]
+    if isinstance(core, c.Op) and _of_input(core):
+        value = standard.text(core.args[1])
+        if core.row.name == "=":
+            return [value]
+        if core.row.name in ("<", "<=", ">", ">="):
+            return [f"{core.row.name} {value}"]
+    return None
+
+
+def _of_input(core: c.Op) -> bool:
+    """Whether the input is compared with a constant or a parameter."""
+    if len(core.args) != 2:
+        return False
+    left, right = core.args
+    return isinstance(left, c.Var) and left.name == "?" and isinstance(right, c.Const | c.Param)
+
+
+def _type_name(*parts: str) -> str:
+    """`size_by_standard` as `tSizeByStandard`."""
+    return "t" + "".join(word[:1].upper() + word[1:] for part in parts for word in part.split("_"))
+
+
+def _notes(pack: Pack) -> dict[tuple[str, date], list[str]]:
+    """The notes of the rows of each version of a table, where its file has a column `note`."""
+    out: dict[tuple[str, date], list[str]] = {}
+    for file in {d.place.file for d in pack.decisions.values()}:
+        for document in read_yaml(Path(file), file):
+            if not isinstance(document.value, dict) or "table" not in document.value:
+                continue
+            spec = models.TableFile.model_validate(document.value)
+            for version in spec.versions or [spec]:
+                rows = version.rows
+                first = version.in_force.from_ if version.in_force is not None else date.min
+                if isinstance(rows, str) and rows.endswith(".csv"):
+                    text = (Path(file).parent / rows).read_text(encoding="utf-8-sig")
+                    records = [r for r in csv.reader(io.StringIO(text)) if any(x.strip() for x in r)]
+                    header = [h.strip() for h in records[0]]
+                    if "note" in header:
+                        at = header.index("note")
+                        out[spec.table, first] = [r[at].strip() for r in records[1:]]
+    return out
+
+
+_MONTHS_BETWEEN = (
+    ("months", "(end.year - start.year) * 12 + end.month - start.month"),
+    ("reached", 'start + @"P1M" * months'),
+    (
+        "",
+        "if months > 0 and reached > end then months - 1 "
+        "else if months < 0 and reached < end then months + 1 else months",
+    ),
+)
+_YEARS_BETWEEN = (
+    ("months", "months_between(start, end)"),
+    ("", "if months >= 0 then floor(months / 12) else ceiling(months / 12)"),
+)
+
+
+def _working_days(calendar: Calendar, day: Callable[[date], str]) -> tuple[tuple[str, str], ...]:
+    """Counting working days, with the calendar of the pack written out."""
+    days = [calendar.first + timedelta(days=n) for n in range(len(calendar.counts))]
+    before = (0, *calendar.counts)
+    works = {d: calendar.counts[n] > before[n] for n, d in enumerate(days)}
+    weekend = [
+        w for w in range(1, 8) if 2 * sum(works[d] for d in days if d.isoweekday() == w) < len(days) / 7
+    ]
+    off = [d for d in days if not works[d] and d.isoweekday() not in weekend]
+    on = [d for d in days if works[d] and d.isoweekday() in weekend]
+    first, last = (days[0], days[-1]) if days else (date.max, date.min)
+    return (
+        ("weekend", f"[{', '.join(map(str, weekend))}]"),
+        ("holidays", f"[{', '.join(map(day, off))}]"),
+        ("working_weekends", f"[{', '.join(map(day, on))}]"),
+        ("low", "if start <= end then start else end"),
+        ("length", "abs((end - start).days)"),
+        ("days", 'if length = 0 then [] else for i in 1..length return low + @"P1D" * i'),
+        (
+            "working",
+            "days[list contains(working_weekends, item) "
+            "or not(list contains(weekend, item.weekday)) and not(list contains(holidays, item))]",
+        ),
+        (
+            "",
+            f"if start = null or end = null or start < {day(first)} or end < {day(first)} "
+            f"or start > {day(last)} or end > {day(last)} then null "
+            "else if start <= end then count(working) else -count(working)",
+        ),
+    )
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("sancha")
