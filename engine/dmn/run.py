@@ -1,0 +1,572 @@
+"""The decision requirements graph: each decision once, after what it requires (DMN 1.5, 10.4)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sancha.engine.diagnostics import Diagnostic, Place, SanchaError, did_you_mean
+from sancha.engine.dmn import model as m
+from sancha.engine.dmn.lower import Lowering, Sources, Types
+from sancha.engine.dmn.read import read_model
+from sancha.engine.feel import syntax as s
+from sancha.engine.feel.core import Site
+from sancha.engine.feel.errors import FeelError
+from sancha.engine.feel.kinds import ANY, Kind, coerce
+from sancha.engine.feel.values import Function, parse_temporal, to_text
+from sancha.engine.run.dynamic import Program, Warning, compile_dynamic
+from sancha.engine.run.operations import Listening, warn
+
+#: The namespace of a model and the id of an element in it (its kind and name, where it has no id).
+Key = tuple[str, str]
+
+_WORDS = {
+    m.InputData: "input data",
+    m.Decision: "decision",
+    m.BusinessKnowledgeModel: "business knowledge model",
+    m.DecisionService: "decision service",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """`values` by the name of the decision. `warnings` say why what is null is null; `Model.place_of` finds each."""
+
+    values: dict[str, Any]
+    warnings: tuple[Warning, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Element:
+    """An element of the graph, and what its logic sees: `(import, name)` of each requirement, and its key."""
+
+    key: Key
+    element: m.DrgElement
+    unit: Unit
+    requires: tuple[tuple[str, str, Key], ...] = ()
+    program: Program | None = None
+    #: What made a part of the logic null.
+    problems: tuple[Diagnostic, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.element.name
+
+    @property
+    def what(self) -> str:
+        return f'{_WORDS[type(self.element)]} "{self.name}"'
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """One model among those that were loaded together."""
+
+    definitions: m.Definitions
+    types: Types
+    lowering: Lowering
+    elements: dict[str, Element] = field(default_factory=dict)
+
+
+def load(path: Path | str) -> Model:
+    """The model in a file and in those it imports, ready to evaluate; expressions compile when first needed.
+
+    Raises SanchaError for a file that is no DMN model and for requirements in a circle. Defects of single elements
+    are in `problems`: such a part gives null.
+    """
+    return Model(read_model(path))
+
+
+class Model:
+    """A loaded model. `problems` are its defects as far as reading and resolving found them."""
+
+    def __init__(self, definitions: m.Definitions) -> None:
+        self.definitions = definitions
+        self.sources = Sources()
+        self.problems: list[Diagnostic] = []
+        self.units: dict[str, Unit] = {}
+        self._read(definitions)
+        self.unit = self.units[definitions.namespace]
+        self.elements = {e.key: e for unit in self.units.values() for e in unit.elements.values()}
+        for unit in self.units.values():
+            for element in unit.elements.values():
+                element.requires = tuple(self._requirements(element))
+        self.order = self._order()
+        self._functions: dict[Key, Any] = {}
+
+    # -- what there is ------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> tuple[m.InputData, ...]:
+        return self.definitions.inputs
+
+    @property
+    def decisions(self) -> tuple[m.Decision, ...]:
+        return self.definitions.decisions
+
+    def find(self, name: str, kinds: Any, namespace: str | None = None) -> Element | None:
+        """An element by its name: of this model, or else, where only one has the name, of an imported one."""
+        units = [self.unit, *self.units.values()] if namespace is None else [self.units.get(namespace)]
+        for unit in filter(None, units[:1]):
+            for element in unit.elements.values():
+                if element.name == name and isinstance(element.element, kinds):
+                    return element
+        found = [
+            e
+            for unit in units[1:]
+            if unit is not None
+            for e in unit.elements.values()
+            if e.name == name and isinstance(e.element, kinds)
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def kind(self, element: Element) -> Kind:
+        """The type of an element's variable."""
+        return element.unit.types.kind(element.element.type_ref, element.element.line)
+
+    def input_kind(self, name: str) -> Kind:
+        """The type of an input, or of a decision whose value is given; `Any` where there is none of the name."""
+        element = self.find(name, (m.InputData, m.Decision))
+        return ANY if element is None else self.kind(element)
+
+    def place_of(self, warning: Warning) -> Place | None:
+        """The place in the XML of what a warning speaks of."""
+        for unit in self.units.values():
+            if warning.place in unit.lowering.places:
+                path, text = unit.lowering.places[warning.place]
+                lines = text.text.split("\n")
+                start = sum(len(line) + 1 for line in lines[: warning.line - 1]) + warning.column - 1
+                return self.sources.place(path, text, start, start + 1)
+        return None
+
+    # -- evaluation ---------------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        inputs: Mapping[str, Any],
+        decisions: Sequence[str] | None = None,
+        namespaces: Mapping[str, str] | None = None,
+    ) -> Evaluation:
+        """The values of decisions (all of the model, where none are named) for values of FEEL by the inputs' names.
+
+        A value may be given for a decision too, which is then not made. `namespaces` tell of which imported model an
+        input is, where its name alone does not. Raises SanchaError for an unknown decision.
+        """
+        wanted = [self._decision(name) for name in decisions] if decisions is not None else None
+        if wanted is None:
+            wanted = [self.unit.elements[_id(d)] for d in self.decisions]
+        with Listening() as warnings:
+            values = self.solve([e.key for e in wanted], self.given(inputs, namespaces))
+        return Evaluation({e.name: values[e.key] for e in wanted}, tuple(warnings))
+
+    def invoke(self, name: str, arguments: Mapping[str, Any]) -> Evaluation:
+        """The result of a decision service or of a business knowledge model, for arguments by name.
+
+        Arguments that are lacking are null. The values of a service are by the names of its output decisions.
+        """
+        element = self.find(name, (m.DecisionService, m.BusinessKnowledgeModel))
+        if element is None:
+            known = [e.name for e in self.unit.elements.values() if isinstance(e.element, m.DecisionService)]
+            raise SanchaError(
+                f"the model has no decision service or business knowledge model `{name}`",
+                code="E0909",
+                where=self.definitions.path,
+                help=did_you_mean(name, known),
+            )
+        with Listening() as warnings:
+            function = self._function(element)
+            if not isinstance(function, Function):
+                return Evaluation({name: None}, tuple(warnings))
+            site = Site(element.what, "", (0, 0))
+            values = [
+                _coerced(site, arguments.get(parameter), kind) for parameter, kind in function.parameters
+            ]
+            result = _coerced(site, function.run(*values), function.result)
+        if isinstance(element.element, m.DecisionService):
+            outputs = [e.name for e in self._listed(element, element.element.outputs)]
+            if len(outputs) == 1:
+                return Evaluation({outputs[0]: result}, tuple(warnings))
+            return Evaluation({n: (result or {}).get(n) for n in outputs}, tuple(warnings))
+        return Evaluation({name: result}, tuple(warnings))
+
+    def given(self, inputs: Mapping[str, Any], namespaces: Mapping[str, str] | None = None) -> dict[Key, Any]:
+        """Values by the names of inputs and decisions, as the graph takes them: of the variable's type, or null.
+
+        An imported element is named alone, with its import (`Model B.Age`), or as an entry of a context of that name.
+        """
+        given: dict[Key, Any] = {}
+        for name, value in inputs.items():
+            element = self._given_element(name, (namespaces or {}).get(name))
+            if element is not None:
+                given[element.key] = _coerced(Site(element.what, "", (0, 0)), value, self.kind(element))
+            elif isinstance(value, Mapping) and (unit := self._imported(self.unit, name)) is not None:
+                for inner, part in value.items():
+                    if (element := self._of(unit, inner)) is not None:
+                        site = Site(element.what, "", (0, 0))
+                        given[element.key] = _coerced(site, part, self.kind(element))
+            else:
+                known = [e.name for e in self.elements.values() if isinstance(e.element, m.InputData)]
+                help = did_you_mean(name, known)
+                warn(
+                    Site("", "", (0, 0)),
+                    "unknown input",
+                    f"the model has no input `{name}`" + (f": {help}" if help else ""),
+                )
+        return given
+
+    def solve(self, targets: Iterable[Key], given: Mapping[Key, Any]) -> dict[Key, Any]:
+        """The values of elements, each computed once, where some are given."""
+        needed: set[Key] = set()
+        pending = list(targets)
+        while pending:
+            key = pending.pop()
+            if key in needed:
+                continue
+            needed.add(key)
+            if key not in given:
+                pending += [required for _, _, required in self.elements[key].requires]
+        values: dict[Key, Any] = {}
+        for key in sorted(needed, key=self.order.__getitem__):
+            values[key] = given[key] if key in given else self._value(self.elements[key], values)
+        return values
+
+    def _value(self, element: Element, values: Mapping[Key, Any]) -> Any:
+        match element.element:
+            case m.InputData():
+                warn(Site(element.what, "", (0, 0)), "missing input", f"{element.what} is not given")
+                return None
+            case m.Decision():
+                program = self.program(element)
+                return None if program is None else program.value(self._scope(element, values))
+        return self._function(element)
+
+    def _scope(self, element: Element, values: Mapping[Key, Any]) -> dict[str, Any]:
+        scope: dict[str, Any] = {}
+        for prefix, name, key in element.requires:
+            if prefix:
+                scope.setdefault(prefix, {})[name] = values[key]
+            else:
+                scope[name] = values[key]
+        return scope
+
+    # -- functions ----------------------------------------------------------------------------------------
+
+    def _function(self, element: Element) -> Any:
+        """A business knowledge model or decision service as a function; it depends on no input, so it is made once."""
+        if element.key not in self._functions:
+            if isinstance(element.element, m.DecisionService):
+                self._functions[element.key] = self._service(element, element.element)
+            else:
+                program = self.program(element)
+                values = {key: self._function(self.elements[key]) for _, _, key in element.requires}
+                self._functions[element.key] = (
+                    None if program is None else program.value(self._scope(element, values))
+                )
+        if self._functions[element.key] is None:
+            self._complain(element)
+        return self._functions[element.key]
+
+    def _service(self, element: Element, service: m.DecisionService) -> Function:
+        """A service is a function of its input data and then its input decisions (DMN 1.5, 10.4)."""
+        inputs = [*self._listed(element, service.input_data), *self._listed(element, service.input_decisions)]
+        outputs = self._listed(element, service.outputs)
+        kind = self.kind(element)
+
+        def run(*arguments: Any) -> Any:
+            given = {e.key: value for e, value in zip(inputs, arguments, strict=True)}
+            values = self.solve([e.key for e in outputs], given)
+            if len(outputs) == 1:
+                return values[outputs[0].key]
+            return {e.name: values[e.key] for e in outputs}
+
+        parameters = tuple((e.name, self.kind(e)) for e in inputs)
+        return Function(parameters, run, kind.result if kind.name == "function" else kind)
+
+    def _listed(self, element: Element, references: Iterable[m.Reference]) -> list[Element]:
+        found = (self.resolve(element.unit, reference) for reference in references)
+        return [e for e in found if e is not None]
+
+    # -- compiling ----------------------------------------------------------------------------------------
+
+    def program(self, element: Element) -> Program | None:
+        """The compiled logic of a decision or business knowledge model; None where it has none."""
+        if element.program is None:
+            lowering = element.unit.lowering
+            names = list(dict.fromkeys(prefix or name for prefix, name, _ in element.requires))
+            before = len(lowering.problems)
+            node: s.Node | None = None
+            if isinstance(element.element, m.Decision):
+                node = lowering.decision(element.element, names)
+            elif isinstance(element.element, m.BusinessKnowledgeModel):
+                node = lowering.function(element.element, names)
+            element.problems = tuple(lowering.problems[before:])
+            if node is not None:
+                element.program = compile_dynamic(node, names, element.unit.types.named, element.what)
+        if element.program is None or element.problems:
+            self._complain(element)
+        return element.program
+
+    def _complain(self, element: Element) -> None:
+        """Says why the logic of an element, or a part of it, is null."""
+        if element.program is None and not element.problems:
+            warn(Site(element.what, "", (0, 0)), "no logic", f"{element.what} has no logic")
+        for problem in element.problems:
+            warn(Site(element.what, "", (0, 0)), "syntax", problem.message)
+
+    # -- the graph ----------------------------------------------------------------------------------------
+
+    def _read(self, definitions: m.Definitions) -> None:
+        if definitions.namespace in self.units:
+            return
+        types = Types(definitions, self.sources)
+        unit = Unit(definitions, types, Lowering(definitions, types))
+        self.units[definitions.namespace] = unit
+        self.problems += [*definitions.problems, *types.problems]
+        names: dict[str, int] = {}
+        for element in definitions.elements:
+            key = _id(element)
+            if key in unit.elements or element.name in names:
+                what = f"`{element.name}`" if element.name in names else f"id `{key}`"
+                self._problem(
+                    definitions,
+                    element.line,
+                    "E0905",
+                    f"{what} stands twice in the model",
+                    "rename one of them",
+                )
+                if key in unit.elements:
+                    continue
+            names[element.name] = element.line
+            unit.elements[key] = Element((definitions.namespace, key), element, unit)
+        for item in definitions.imports:
+            if item.definitions is not None:
+                self._read(item.definitions)
+
+    def _problem(
+        self, definitions: m.Definitions, line: int, code: str, message: str, help: str | None
+    ) -> None:
+        text = self.sources.line(definitions.path, line)
+        place = Place(str(definitions.path), line, len(text) - len(text.lstrip()) + 1, 1, text)
+        self.problems.append(Diagnostic(code, message, place, help))
+
+    def _requirements(self, element: Element) -> Iterator[tuple[str, str, Key]]:
+        references: tuple[m.Reference, ...] = ()
+        wanted: list[tuple[tuple[m.Reference, ...], Any]] = []
+        match element.element:
+            case m.Decision() as decision:
+                wanted = [
+                    (decision.required_inputs, m.InputData),
+                    (decision.required_decisions, m.Decision),
+                    (decision.required_knowledge, (m.BusinessKnowledgeModel, m.DecisionService)),
+                ]
+            case m.BusinessKnowledgeModel() as knowledge:
+                wanted = [(knowledge.required_knowledge, (m.BusinessKnowledgeModel, m.DecisionService))]
+            case m.DecisionService() as service:
+                for references, kinds in (
+                    (service.outputs, m.Decision),
+                    (service.encapsulated, m.Decision),
+                    (service.input_decisions, m.Decision),
+                    (service.input_data, m.InputData),
+                ):
+                    for reference in references:
+                        self._found(element, reference, kinds)
+        for references, kinds in wanted:
+            for reference in references:
+                found = self._found(element, reference, kinds)
+                if found is not None:
+                    prefix = self._prefix(element.unit, found.unit)
+                    yield prefix, found.name, found.key
+
+    def _found(self, element: Element, reference: m.Reference, kinds: Any) -> Element | None:
+        """What a reference leads to; a problem where it leads nowhere, or to the wrong kind of element."""
+        found = self.resolve(element.unit, reference)
+        if found is not None and isinstance(found.element, kinds):
+            return found
+        if found is not None:
+            message = f"{element.what} refers to {found.what}, which cannot stand here"
+        else:
+            message = f"{element.what} refers to `{reference.href}`, which is not there"
+        ids = [e.key[1] for e in element.unit.elements.values()]
+        self._problem(
+            element.unit.definitions, reference.line, "E0903", message, did_you_mean(reference.target, ids)
+        )
+        return None
+
+    def resolve(self, unit: Unit, reference: m.Reference) -> Element | None:
+        """What a reference of a model leads to: by its namespace, or within the model."""
+        target = unit if reference.namespace is None else self.units.get(reference.namespace)
+        found = None if target is None else target.elements.get(reference.target)
+        if found is None and reference.namespace is None:
+            return None
+        return found
+
+    def _prefix(self, unit: Unit, other: Unit) -> str:
+        """The name by which a model knows another: of its import, or empty."""
+        if unit is other:
+            return ""
+        for item in unit.definitions.imports:
+            if item.namespace == other.definitions.namespace:
+                return item.name
+        return ""
+
+    def _imported(self, unit: Unit, name: str) -> Unit | None:
+        for item in unit.definitions.imports:
+            if item.name == name and item.namespace in self.units:
+                return self.units[item.namespace]
+        return None
+
+    def _of(self, unit: Unit, name: str) -> Element | None:
+        for element in unit.elements.values():
+            if element.name == name and isinstance(element.element, (m.InputData, m.Decision)):
+                return element
+        return None
+
+    def _given_element(self, name: str, namespace: str | None) -> Element | None:
+        found = self.find(name, (m.InputData, m.Decision), namespace)
+        if found is None and "." in name:
+            for item in self.definitions.imports:
+                unit = self._imported(self.unit, item.name)
+                if item.name and unit is not None and name.startswith(f"{item.name}."):
+                    return self._of(unit, name[len(item.name) + 1 :])
+        return found
+
+    def _decision(self, name: str) -> Element:
+        found = self.find(name, m.Decision)
+        if found is None:
+            known = [d.name for d in self.decisions]
+            raise SanchaError(
+                f"the model has no decision `{name}`",
+                code="E0909",
+                where=self.definitions.path,
+                help=did_you_mean(name, known) or "its decisions are " + (", ".join(known) or "none"),
+            )
+        return found
+
+    def _order(self) -> dict[Key, int]:
+        """The place of each element in an order in which requirements come first. Raises SanchaError for a circle."""
+        order: dict[Key, int] = {}
+        open_: dict[Key, Iterator[tuple[str, str, Key]]] = {}
+        for start in self.elements:
+            if start in order:
+                continue
+            open_[start] = iter(self.elements[start].requires)
+            while open_:
+                key, rest = next(reversed(open_.items()))
+                following = next((k for _, _, k in rest if k not in order), None)
+                if following is None:
+                    del open_[key]
+                    order[key] = len(order)
+                elif following in open_:
+                    chain = [*open_][[*open_].index(following) :]
+                    self._refuse_circle([*chain, following])
+                else:
+                    open_[following] = iter(self.elements[following].requires)
+        return order
+
+    def _refuse_circle(self, chain: Sequence[Key]) -> None:
+        elements = [self.elements[key] for key in chain]
+        definitions = elements[0].unit.definitions
+        line = elements[0].element.line
+        raise SanchaError(
+            "requirements in a circle: " + " → ".join(e.name for e in elements),
+            code="E0906",
+            where=Place(str(definitions.path), line, 1, 1, self.sources.line(definitions.path, line)),
+            help="take out one of these requirements",
+        )
+
+
+def _id(element: m.DrgElement) -> str:
+    return element.id or f"{_WORDS[type(element)]} {element.name}"
+
+
+def _coerced(site: Site, value: Any, kind: Kind | None) -> Any:
+    if kind is None:
+        return value
+    try:
+        return coerce(value, kind)
+    except FeelError as error:
+        warn(site, error.kind, error.message)
+        return None
+
+
+# -- JSON ----------------------------------------------------------------------------------------------------
+
+
+def from_json(value: Any, kind: Kind = ANY) -> Any:
+    """A value of JSON as one of FEEL: dates, times and durations are texts where the type says so.
+
+    Numbers may be `int`, `Decimal` or, exactly as written, `float`. Raises FeelError for a text that is none.
+    """
+    if value is None or isinstance(value, (bool, Decimal)):
+        return value
+    if isinstance(value, int):
+        return Decimal(value)
+    if isinstance(value, float):
+        number = Decimal(repr(value))
+        if not number.is_finite():
+            raise FeelError(f"{value} is no number")
+        return number
+    if isinstance(value, str):
+        return _from_text(value, kind)
+    if isinstance(value, list):
+        item = kind.item if kind.name == "list" and kind.item is not None else ANY
+        return [from_json(part, item) for part in value]
+    if isinstance(value, Mapping):
+        fields = dict(kind.fields or ())
+        return {str(key): from_json(part, fields.get(key, ANY)) for key, part in value.items()}
+    raise FeelError(f"{type(value).__name__} is no value of JSON")
+
+
+_TEMPORAL = frozenset(
+    ("date", "time", "date and time", "days and time duration", "years and months duration")
+)
+
+
+def _from_text(text: str, kind: Kind) -> Any:
+    if kind.name == "list" and kind.item is not None:
+        return _from_text(text, kind.item)
+    if kind.name not in _TEMPORAL:
+        return text
+    value = parse_temporal(text)
+    return text if value is None else value
+
+
+def to_json(value: Any) -> Any:
+    """A value of FEEL as JSON has it: whole numbers as `int`, others as `Decimal`, temporal values as texts.
+
+    A range or function becomes its text.
+    """
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and value.adjusted() < 30 else value
+    if isinstance(value, list):
+        return [to_json(part) for part in value]
+    if isinstance(value, Mapping):
+        return {key: to_json(part) for key, part in value.items()}
+    return to_text(value)
+
+
+def json_text(value: Any, indent: int = 2) -> str:
+    """JSON with exact decimals, of what `to_json` gives."""
+
+    def write(part: Any, depth: int) -> str:
+        if isinstance(part, Decimal):
+            return f"{part:f}" if abs(part.adjusted()) <= 40 else str(part)
+        if isinstance(part, (list, dict)) and part:
+            pad, end = " " * indent * (depth + 1), " " * indent * depth
+            if isinstance(part, dict):
+                items = [
+                    f"{json.dumps(str(k), ensure_ascii=False)}: {write(v, depth + 1)}"
+                    for k, v in part.items()
+                ]
+            else:
+                items = [write(v, depth + 1) for v in part]
+            opening, closing = "{}" if isinstance(part, dict) else "[]"
+            return opening + "\n" + ",\n".join(pad + item for item in items) + "\n" + end + closing
+        return json.dumps(part, ensure_ascii=False)
+
+    return write(value, 0)
