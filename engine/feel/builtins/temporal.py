@@ -193,7 +193,8 @@ def now() -> DateTime:
 @builtin("today()", example=("today() instance of date", "true"))
 def today() -> Date:
     """The present date by the machine's clock."""
-    return now().date
+    present: DateTime = now()
+    return present.date
 
 
 # -- the calendar ------------------------------------------------------------------------------------------------------
