@@ -252,12 +252,7 @@ class Lowering:
             case m.Relation():
                 node = self.relation(expression, place, names)
             case m.Conditional():
-                node = s.If(
-                    _NOWHERE,
-                    self.expression(expression.condition, f"{place}, if", names),
-                    self.expression(expression.then, f"{place}, then", names),
-                    self.expression(expression.otherwise, f"{place}, else", names),
-                )
+                node = self.conditional(expression, place, names)
             case m.Filter():
                 node = s.Filter(
                     _NOWHERE,
@@ -388,8 +383,27 @@ class Lowering:
         if iterator.kind == "for":
             inner = names | {iterator.variable, "partial"}
             return s.For(_NOWHERE, bindings, self.expression(iterator.body, f"{place}, return", inner))
+        # What `satisfies` says must be true or false (DMN 1.5, 10.2.2.10): of all items, also those after the deciding.
         body = self.expression(iterator.body, f"{place}, satisfies", names | {iterator.variable})
-        return s.Quantified(_NOWHERE, iterator.kind, bindings, body)
+        met = s.Typed(_NOWHERE, s.For(_NOWHERE, bindings, body), Kind("boolean").list_of())
+        each = s.Name(_NOWHERE, "?each")
+        return s.Quantified(_NOWHERE, iterator.kind, ((each.name, met),), each)
+
+    def conditional(self, conditional: m.Conditional, place: str, names: frozenset[str]) -> s.Node:
+        """`if … then … else`, and null where the condition is a value that is neither true nor false."""
+        condition = self.expression(conditional.condition, f"{place}, if", names)
+        value, truth = s.Name(_NOWHERE, "?if"), s.Name(_NOWHERE, "?true")
+        choice = s.If(
+            _NOWHERE,
+            truth,
+            self.expression(conditional.then, f"{place}, then", names),
+            self.expression(conditional.otherwise, f"{place}, else", names),
+        )
+        some = s.Binary(_NOWHERE, "!=", value, _NULL)
+        neither = s.Binary(_NOWHERE, "=", truth, _NULL)
+        result = s.If(_NOWHERE, s.Binary(_NOWHERE, "and", some, neither), _NULL, choice)
+        entries = ((value.name, condition), (truth.name, s.Typed(_NOWHERE, value, Kind("boolean"))))
+        return s.Context(_NOWHERE, entries, result)
 
     # -- decision tables ----------------------------------------------------------------------------------
 

@@ -283,7 +283,8 @@ class Model:
             return {e.name: values[e.key] for e in outputs}
 
         parameters = tuple((e.name, self.kind(e)) for e in inputs)
-        return Function(parameters, run, kind.result if kind.name == "function" else kind)
+        result = kind.result if kind.name == "function" else None if kind is ANY else kind
+        return Function(parameters, run, result)
 
     def _listed(self, element: Element, references: Iterable[m.Reference]) -> list[Element]:
         found = (self.resolve(element.unit, reference) for reference in references)

@@ -160,20 +160,20 @@ def restricted(kind: Kind, allowed: Constraint) -> Kind:
 
 
 def _converted(value: Any, kind: Kind) -> Any:
-    if _conforms(value, kind):
-        return value
-    if kind.name == "date and time" and kind_of(value) == "date":
-        return midnight(value)
-    if kind.name == "list" and kind.item is not None and not isinstance(value, list):
-        try:
-            return [_converted(value, kind.item)]
-        except FeelError:
-            pass
-    elif isinstance(value, list) and len(value) == 1 and kind.name != "list":
-        try:
-            return _converted(value[0], kind)
-        except FeelError:
-            pass
+    """The value, or what one implicit conversion makes of it; of a date, to or from a singleton list, one more."""
+    if kind.name == "list" and not isinstance(value, list):
+        candidates: list[tuple[Any, Kind]] = [] if kind.item is None else [(value, kind.item)]
+        wrapped = True
+    elif kind.name != "list" and isinstance(value, list) and len(value) == 1:
+        candidates, wrapped = [(value, kind), (value[0], kind)], False
+    else:
+        candidates, wrapped = [(value, kind)], False
+    for candidate, target in candidates:
+        if not _conforms(candidate, target):
+            if target.name != "date and time" or kind_of(candidate) != "date":
+                continue
+            candidate = midnight(candidate)
+        return [candidate] if wrapped else candidate
     raise FeelError(f"{_shown(value)} is no {kind}", "type")
 
 
