@@ -94,7 +94,7 @@ def test_values(text: str, expected: str) -> None:
     [
         *("date(null)", 'date("")', "date(2017)", "date([])", "date()", 'date("2017-01-01T00:00:00")'),
         *('date("2017-02-29")', "date(2017, 13, 1)"),
-        *( "date(2017, 2, 29)", "date(2017, 1, 0)", "date(2017.5, 1, 1)", "date(2017, null, 1)"),
+        *("date(2017, 2, 29)", "date(2017, 1, 0)", "date(2017.5, 1, 1)", "date(2017, null, 1)"),
         *("date(1000000000, 1, 1)", "date(1E+6000, 1, 1)", 'date("2017", 1, 1)', 'date(value: "2017-01-01")'),
         *('time("24:00:01")', "time(24, 0, 0)", "time(-1, 0, 0)", "time(1, 60, 0)", "time(1, 0, 60)"),
         *("time(null)", "time(12, 0)", "time(12, null, 0)", 'time(12, 0, 0, "PT1H")', 'time(12, 0, 0, @"PT15H")'),
