@@ -191,7 +191,7 @@ class _Resolver:
         return c.Const(t.ANY, CONTEXT.plus(value) if isinstance(value, Decimal) else value)
 
     def on_Temporal(self, node: s.Temporal) -> c.Core:
-        value = parse_temporal(node.text)
+        value: Any = parse_temporal(node.text)
         if value is None:
             return self.problem(node, "invalid literal", f'@"{node.text}" is no date, time or duration')
         return c.Const(t.ANY, value)
@@ -484,8 +484,8 @@ class _Resolver:
             case s.Unary(operand=s.Literal(value=Decimal() as value)):
                 return CONTEXT.minus(value)
             case s.Temporal():
-                value = parse_temporal(node.text)
-                return _NOT_CONSTANT if value is None else value
+                moment = parse_temporal(node.text)
+                return _NOT_CONSTANT if moment is None else moment
         return _NOT_CONSTANT
 
 

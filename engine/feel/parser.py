@@ -444,8 +444,10 @@ class _FullParser(_Parser):
 
     def __init__(self, text: str, names: Iterable[str]) -> None:
         super().__init__(text)
+        #: How names with signs are written, by their tokens.
+        self.spellings: dict[_Words, set[str]] = {}
         #: The names in scope, innermost last.
-        self.scopes: list[set[_Words]] = [{_words(name) for name in names}]
+        self.scopes: list[set[_Words]] = [{self.learn(name) for name in names}]
         #: Keys of contexts, which may follow a point or stand in a filter.
         self.keys: set[_Words] = {*self.scopes[0], *map(_words, _STANDARD_NAMES)}
         self.builtins = _builtin_words()
@@ -466,7 +468,7 @@ class _FullParser(_Parser):
     @contextmanager
     def scope(self, *names: str) -> Iterator[set[_Words]]:
         """Names that are visible in the block."""
-        self.scopes.append({_words(name) for name in names})
+        self.scopes.append({self.learn(name) for name in names})
         yield self.scopes[-1]
         self.scopes.pop()
 
@@ -481,9 +483,22 @@ class _FullParser(_Parser):
             length += 1
         words = tuple(token.value for token in self.tokens[self.at : self.at + length])
         for n in range(length, 0, -1):
-            if any(words[:n] in names for names in known):
+            if any(words[:n] in names for names in known) and self.joined(n):
                 return n
         return 0
+
+    def joined(self, length: int) -> bool:
+        """Whether signs among these tokens stand as in a name: where `a-b` is one, `a - b` is a difference."""
+        first, last = self.tokens[self.at], self.tokens[self.at + length - 1]
+        found = self.spellings.get(tuple(token.value for token in self.tokens[self.at : self.at + length]))
+        return found is None or _spelled(self.text[first.start : last.end]) in found
+
+    def learn(self, name: str) -> _Words:
+        """A name as the parser compares it; how those with signs are spelled is kept."""
+        words = _words(name)
+        if any(word in _NAME_SYMBOLS for word in words):
+            self.spellings.setdefault(words, set()).add(_spelled(name))
+        return words
 
     def run(self) -> int:
         """How many tokens stand here that can only be one name, as words without a sign between them."""
@@ -535,9 +550,7 @@ class _FullParser(_Parser):
                 self.in_filter -= 1
                 close = self.expect("]")
                 node = s.Filter((node.span[0], close.end), node, condition)
-            elif self.is_operator("(") and isinstance(
-                node, s.Name | s.Path | s.Filter | s.Call | s.Invoke | s.Function
-            ):
+            elif self.is_operator("("):
                 self.take()
                 call = self.arguments("", node.span)
                 assert isinstance(call, s.Call)
@@ -642,9 +655,9 @@ class _FullParser(_Parser):
                     token = self.tokens[self.at - 2]
                     raise FeelSyntaxError("E0102", f"the key `{key}` stands twice", (token.start, token.end))
                 entries.append((key, self.inside()))
-                if _words(key):
-                    visible.add(_words(key))
-                    self.keys.add(_words(key))
+                if words := self.learn(key):
+                    visible.add(words)
+                    self.keys.add(words)
                 if not self.is_operator(","):
                     break
                 self.take()
@@ -669,6 +682,8 @@ class _FullParser(_Parser):
             if not self.is_operator(","):
                 break
             self.take()
+            if self.is_operator(")"):
+                raise self.unexpected(self.peek(), "expected the name of a parameter after `,`")
         self.expect(")")
         external = self.is_keyword("external")
         if external:
@@ -709,7 +724,7 @@ class _FullParser(_Parser):
                 high = self.expression(0)
                 source = s.Steps((source.span[0], high.span[1]), source, high)
             found.append((name, source))
-            visible.add(_words(name))
+            visible.add(self.learn(name))
             if not self.is_operator(","):
                 return
             self.take()

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from sancha.engine.feel.core import Site
 from sancha.engine.feel.full import Bounds, Cell, Output, TableSpec
-from sancha.engine.feel.values import Date, Range, equal
+from sancha.engine.feel.values import Date, Range, equal, kind_of
 from sancha.engine.run.index import ANY, OPAQUE, Constraint, Index, Interval, Region, bits, by_kind
 from sancha.engine.run.operations import CALL, warn, within
 
@@ -26,20 +26,23 @@ def decide(site: Site, spec: TableSpec, inputs: Sequence[Any], arguments: Sequen
         if allowed is not None and value is not None and arguments[allowed](value) is not True:
             warn(site, "not allowed", f"input {number} is not among the values that the table allows")
             return None
-    hits = _matching(spec, inputs, arguments)
+    hits = _matching(site, spec, inputs, arguments)
     if not hits:
         return _default(spec, arguments)
     return _POLICIES[spec.hit_policy[0]](site, spec, hits, arguments)
 
 
-def _matching(spec: TableSpec, inputs: Sequence[Any], arguments: Sequence[Any]) -> list[int]:
+def _matching(site: Site, spec: TableSpec, inputs: Sequence[Any], arguments: Sequence[Any]) -> list[int]:
     index = _INDEXES.get(spec)
     if index is None:
         index = _INDEXES[spec] = _index(spec)
     if not inputs:
         return list(range(len(spec.rows)))
-    # A list of one stands for its element in tests, but is compared whole with lists: the cells decide.
     rows, _, verify = index.match(inputs)
+    for number, (value, kinds) in enumerate(zip(inputs, index.kinds, strict=True), 1):
+        if value is not None and kinds and kind_of(value) not in kinds and not isinstance(value, list):
+            compared = " and ".join(sorted(kinds))
+            warn(site, "type", f"input {number} is a {kind_of(value)}, its cells compare with {compared}")
     hits = []
     for row in bits(rows):
         if not verify >> row & 1 or all(

@@ -106,6 +106,11 @@ class Index:
         for column in self._columns:
             self._opaque |= column.opaque
 
+    @property
+    def kinds(self) -> list[set[Hashable]]:
+        """For each column the kinds that its cells compare with; empty where a cell is opaque."""
+        return [set() if column.opaque else set(column.axes) for column in self._columns]
+
     def match(self, values: Iterable[Any]) -> Match:
         """The rows for a value a column, None for a missing one. Values beyond the columns are not looked at."""
         rows, open_, verify = self._all, 0, self._opaque

@@ -218,7 +218,10 @@ def PASSES(site: Site, op: str, value: Any, operand: Any) -> bool | None:
 def MATCHES(site: Site, value: Any, test: Any) -> bool | None:
     """A unary test that is an expression: within a range, an element of a list, true of itself, or equal."""
     if isinstance(test, Range):
-        return within(value, test)
+        found = within(value, test)
+        if found is None and value is not None:
+            warn(site, "type", f"a range of {_ends(test)} does not compare with {kind_of(value)}")
+        return found
     if isinstance(test, list):
         if isinstance(value, list) and equal(value, test):
             return True
@@ -229,6 +232,10 @@ def MATCHES(site: Site, value: Any, test: Any) -> bool | None:
     if isinstance(test, bool) and not isinstance(value, bool) and value is not None:
         return test
     return equal(value, test)
+
+
+def _ends(range_: Range) -> str:
+    return kind_of(range_.high if range_.low is None else range_.low)
 
 
 def within(value: Any, range_: Range) -> bool | None:
@@ -486,7 +493,7 @@ def _bound(row: Builtin, names: tuple[str, ...], args: tuple[Any, ...]) -> list[
 
 def _taken(row: Builtin, values: Sequence[Any], convert: bool) -> list[Any] | None:
     """The values as the row takes them, or None where one is of another kind."""
-    out = []
+    out: list[Any] = []
     for i, value in enumerate(values):
         kinds = row.parameters[min(i, len(row.parameters) - 1)].kinds
         if value is _LEFT_OUT:

@@ -28,7 +28,8 @@ def compile_cores(
     """A function that gives the values of `cores`, in order, as a tuple.
 
     It takes all scalar facts by dotted name (None: missing), lists as sequences of mappings (or None:
-    missing), reference lists alike, and the day of the book. `lets` bind names for all cores, each may use those before it.
+    missing), reference lists alike, and the day of the book. `lets` bind names for all
+    cores, each may use those before it.
     """
     return _Writer(calendar or Calendar.empty()).function(cores, lets)
 
