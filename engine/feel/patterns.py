@@ -23,7 +23,7 @@ from elementpath.regex import RegexError, UnicodeSubset, unicode_category, unico
 from elementpath.regex.character_classes import c_shortcut, i_shortcut
 
 #: What a match may cost in `_Machine`, and how many ways of matching are left to `re`.
-MAX_STEPS, MAX_WAYS = 1_000_000, 10_000_000
+MAX_STEPS, MAX_WAYS = 2_000_000, 10_000_000
 #: Deeper nesting and longer programs (`(a{1000}){1000}`) are slips.
 _MAX_DEPTH, _MAX_PROGRAM = 100, 20_000
 _LIMIT = 0x110000

@@ -19,6 +19,8 @@ from sancha.engine.feel.builtins.registry import FeelError, builtin
 from sancha.engine.run import runtime
 
 List = list[Any]
+#: Values that are equal for Python, within one class, where they are equal for FEEL.
+_PLAIN = (str, bool, Decimal, values.Date, values.DaysTimeDuration, values.YearsMonthsDuration)
 
 # -- aggregates --------------------------------------------------------------------------------------------------------
 
@@ -363,7 +365,7 @@ def _distinct(items: Iterable[Any]) -> List:
     others: List = []
     found: List = []
     for item in items:
-        if isinstance(item, (str, bool, Decimal)):
+        if isinstance(item, _PLAIN):
             # Python holds true for 1, FEEL does not.
             key = (type(item), item)
             new = key not in plain

@@ -184,7 +184,7 @@ def finishes(a: Range, b: Range) -> bool:
 @builtin(f"finished by(range: range, point: {_POINT})", example=("finished by([1..10), 10)", "false"))
 def finished_by_point(range_: Range, point: Any) -> bool:
     """Whether the point is the last of the range."""
-    return finishes_point(point, range_)
+    return _high(point).against(_high(range_)) == 0
 
 
 @builtin("finished by(range1: range, range2: range)", example=("finished by([1..10], [5..10])", "true"))
@@ -232,7 +232,7 @@ def starts(a: Range, b: Range) -> bool:
 @builtin(f"started by(range: range, point: {_POINT})", example=("started by((1..10], 1)", "false"))
 def started_by_point(range_: Range, point: Any) -> bool:
     """Whether the point is the first of the range."""
-    return starts_point(point, range_)
+    return _low(point).against(_low(range_)) == 0
 
 
 @builtin("started by(range1: range, range2: range)", example=("started by([1..10], [1..5])", "true"))
