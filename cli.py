@@ -152,6 +152,47 @@ def test(
 
 
 @app.command()
+def fmt(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders.", show_default="the pack as a whole")
+    ] = None,
+    pack: Annotated[
+        Path | None, typer.Option("--pack", help="Folder of the policy pack.", show_default="this folder")
+    ] = None,
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Write nothing; name the files that would change, exit with 1.")
+    ] = False,
+    show: Annotated[
+        bool, typer.Option("--diff", help="Write nothing; show what would change, exit with 1.")
+    ] = False,
+) -> None:
+    """Format the YAML files and tables of a pack. What they say stays the same, and every comment stays."""
+    from sancha.engine.diagnostics import PackError
+    from sancha.engine.policy.format import format_paths
+
+    if not paths and pack is None and not Path("pack.yaml").is_file():
+        raise SanchaError(
+            "no files are named, and this folder is no policy pack", help="give PATHS or --pack"
+        )
+    done, defects = format_paths(paths or [pack or Path()])
+    changed = [file for file in done if file.changed]
+    for file in changed:
+        if show:
+            typer.echo(file.diff(), nl=False)
+        elif check_only:
+            typer.echo(f"would format {file.path}")
+        else:
+            file.write()
+            typer.echo(f"formatted {file.path}")
+    if defects:
+        raise PackError(defects)
+    verb = "would change" if show or check_only else "formatted"
+    err.print(f"{len(changed)} of {len(done)} files {verb}", highlight=False)
+    if changed and (show or check_only):
+        raise typer.Exit(1)
+
+
+@app.command()
 def explain(code: Annotated[str, typer.Argument(help="An error code, such as E0201.")]) -> None:
     """Explain an error code."""
     page = explanation(code)
