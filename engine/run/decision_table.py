@@ -35,7 +35,7 @@ def decide(site: Site, spec: TableSpec, inputs: Sequence[Any], arguments: Sequen
 def _matching(site: Site, spec: TableSpec, inputs: Sequence[Any], arguments: Sequence[Any]) -> list[int]:
     index = _INDEXES.get(spec)
     if index is None:
-        index = _INDEXES[spec] = _index(spec)
+        index = _INDEXES[spec] = table_index(spec)
     if not inputs:
         return list(range(len(spec.rows)))
     rows, _, verify = index.match(inputs)
@@ -52,7 +52,8 @@ def _matching(site: Site, spec: TableSpec, inputs: Sequence[Any], arguments: Seq
     return hits
 
 
-def _index(spec: TableSpec) -> Index:
+def table_index(spec: TableSpec) -> Index:
+    """The index of the cells of a table that are constant."""
     columns = zip(*spec.rows, strict=True) if spec.rows else [[] for _ in spec.allowed]
     return Index([[_constraint(cell) for cell in column] for column in columns], key=_key)
 
