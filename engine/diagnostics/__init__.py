@@ -12,15 +12,21 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A span in a text file. `line` and `column` count from 1, `length` counts characters."""
+    """A span in a text file. `line` and `column` count from 1, `length` counts characters.
+
+    In a workbook `cell` is the cell, `D14`: `line` is its row, and the span lies within its text.
+    """
 
     file: str
     line: int
     column: int
     length: int = 1
     text: str = ""
+    cell: str = ""
 
     def __str__(self) -> str:
+        if self.cell:
+            return f"{self.file}!{self.cell}"
         return f"{self.file}:{self.line}:{self.column}"
 
 
