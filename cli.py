@@ -28,6 +28,10 @@ survey = typer.Typer(help="The staff questionnaire.", no_args_is_help=True)
 audit = typer.Typer(help="Internal audit engagements.", no_args_is_help=True)
 app.add_typer(survey, name="survey")
 app.add_typer(audit, name="audit")
+dmn = typer.Typer(
+    help="DMN models: run, check, import, export, and the standard's conformance kit.", no_args_is_help=True
+)
+app.add_typer(dmn, name="dmn")
 
 out = Console()
 err = Console(stderr=True)
@@ -375,6 +379,103 @@ def demo(
 
 
 # -- printing -----------------------------------------------------------------------------------------------------
+
+
+# -- DMN models ---------------------------------------------------------------------------------------------------
+
+ModelArgument = Annotated[Path, typer.Argument(help="A DMN model (XML).", show_default=False)]
+
+
+@dmn.command("run")
+def dmn_run(
+    model: ModelArgument,
+    inputs: Annotated[
+        Path | None,
+        typer.Option("--input", help="JSON object with the inputs by name; `-` reads standard input."),
+    ] = None,
+    decision: Annotated[
+        list[str] | None, typer.Option("--decision", help="Only this decision; may be repeated.")
+    ] = None,
+) -> None:
+    """Evaluate the decisions of a DMN model: values as JSON, warnings on standard error."""
+    from sancha.engine.dmn.run import evaluate_file, json_text, to_json
+
+    loaded, found = evaluate_file(model, inputs, decision)
+    sys.stdout.write(json_text({name: to_json(value) for name, value in found.values.items()}) + "\n")
+    for warning in found.warnings:
+        place = loaded.place_of(warning)
+        err.print(
+            f"warning: {place or warning.place}: {warning.message}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@dmn.command("check")
+def dmn_check(model: ModelArgument) -> None:
+    """Check a DMN model without running it: every defect with its line in the XML."""
+    from sancha.engine.diagnostics import PackError
+    from sancha.engine.dmn.check import check_model
+    from sancha.engine.dmn.run import load
+
+    if defects := check_model(model):
+        raise PackError(defects)
+    loaded = load(model)
+    out.print(
+        f"{loaded.definitions.name}: {len(loaded.decisions)} decisions, {len(loaded.inputs)} inputs: no errors",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@dmn.command("import")
+def dmn_import(
+    model: ModelArgument,
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the pack to write; must not exist yet.")],
+) -> None:
+    """Carry the tables and decisions of a DMN model over into a policy pack, and tell what could not be."""
+    from sancha.engine.dmn.import_pack import import_model
+
+    sys.stdout.write(import_model(model, folder).text() + "\n")
+
+
+@dmn.command("export")
+def dmn_export(
+    pack: Annotated[Path, typer.Argument(help="Folder of the policy pack.")] = DEMONSTRATION_PACK,
+    target: Annotated[str, typer.Option("--target", help="dmn15 or camunda8.")] = "dmn15",
+    file: Annotated[
+        Path, typer.Option("--out", help="The model to write; its losses stand beside it.")
+    ] = Path("model.dmn"),
+    on: Annotated[
+        datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Only what is in force on this day.")
+    ] = None,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="The conditions of checks as decisions too.")
+    ] = False,
+) -> None:
+    """Write the tables, parameters and decisions of a pack as a DMN model with a diagram, and a loss report."""
+    from sancha.engine.dmn.export import export_pack
+
+    report = export_pack(pack, target, file, on=on.date() if on else None, rules=rules)
+    sys.stdout.write(report.text() + "\n")
+
+
+@dmn.command("tck")
+def dmn_tck(
+    folder: Annotated[Path, typer.Argument(help="A folder tree of the DMN TCK.", show_default=False)],
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write a line for each case, as vendors submit them.")
+    ] = None,
+) -> None:
+    """Run the standard's conformance kit. Exit status 1 if a case fails."""
+    from sancha.engine.dmn.tck import run_tck
+
+    report = run_tck(folder, csv)
+    sys.stdout.write(report.text() + "\n")
+    if report.failures:
+        raise typer.Exit(1)
 
 
 def print_run(info: dict[str, Any], folder: Path) -> None:

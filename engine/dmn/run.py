@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -55,6 +56,11 @@ class Element:
     @property
     def name(self) -> str:
         return self.element.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the logic sees: the names of required elements, and of imports for imported ones."""
+        return tuple(dict.fromkeys(prefix or name for prefix, name, _ in self.requires))
 
     @property
     def what(self) -> str:
@@ -296,7 +302,7 @@ class Model:
         """The compiled logic of a decision or business knowledge model; None where it has none."""
         if element.program is None:
             lowering = element.unit.lowering
-            names = list(dict.fromkeys(prefix or name for prefix, name, _ in element.requires))
+            names = element.names
             before = len(lowering.problems)
             node: s.Node | None = None
             if isinstance(element.element, m.Decision):
@@ -571,3 +577,48 @@ def json_text(value: Any, indent: int = 2) -> str:
         return json.dumps(part, ensure_ascii=False)
 
     return write(value, 0)
+
+
+def read_inputs(path: Path, model: Model) -> dict[str, Any]:
+    """The inputs of a JSON object, by name, as values of FEEL of the types that the model gives them.
+
+    A decision's name is taken too: its value is then not computed. Raises SanchaError for what is no such file, and
+    for a name that the model lacks.
+    """
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        data = json.loads(text, parse_float=Decimal)
+    except OSError as error:
+        raise SanchaError(f"cannot read the inputs: {error.strerror}", where=path) from None
+    except (ValueError, RecursionError) as error:
+        raise SanchaError(f"the inputs are not JSON: {error}", where=path) from None
+    if not isinstance(data, dict):
+        raise SanchaError("the inputs are not an object", where=path, help='write {"name": value, …}')
+    known = {e.name: e for e in model.elements.values() if isinstance(e.element, m.InputData | m.Decision)}
+    imports = {name.partition(".")[0] for name in data if "." in name}
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        if name in known:
+            kind = model.kind(known[name])
+        elif name.partition(".")[0] in imports or isinstance(value, dict):
+            kind = ANY
+        else:
+            raise SanchaError(
+                f"the model has no input `{name}`",
+                where=path,
+                help=did_you_mean(name, known) or f"its inputs are {', '.join(i.name for i in model.inputs)}",
+            )
+        try:
+            values[name] = from_json(value, kind)
+        except FeelError as error:
+            raise SanchaError(f"`{name}`: {error.message}", where=path) from None
+    return values
+
+
+def evaluate_file(
+    path: Path, inputs: Path | None = None, decisions: Sequence[str] | None = None
+) -> tuple[Model, Evaluation]:
+    """Loads a model and evaluates its decisions (None: all) for the inputs of a JSON file (None: no inputs)."""
+    model = load(path)
+    values = read_inputs(inputs, model) if inputs is not None else {}
+    return model, model.evaluate(values, decisions or None)
