@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sancha.engine.feel import patterns, values
@@ -71,6 +71,33 @@ def test_every_function_can_be_called_with_named_parameters(name: str) -> None:
             arguments = ", ".join(f"{p.name}: null" for p in each.parameters)
             kinds = {w.kind for w in compile_text(f"{name}({arguments})").run({}).warnings}
             assert "arguments" not in kinds, each.signature
+
+
+temporals = st.sampled_from(
+    [*map(parse_temporal, ("2024-02-29", "09:00:00Z", "2024-02-29T09:00:00", "P1DT2H", "-P1Y"))]
+)
+ranges = st.builds(Range, st.none() | numbers, numbers, st.just(False), st.booleans())
+functions = st.sampled_from(
+    [Function((("x", None),), lambda x: x), Function((("x", None), ("y", None)), lambda x, y: True)]
+)
+anything = st.one_of(
+    items, temporals, ranges, functions, contexts, st.lists(st.one_of(temporals, contexts, items), max_size=3)
+)
+
+
+def is_value(found: Any) -> bool:
+    kind = values.kind_of(found)
+    parts = found if kind == "list" else found.values() if kind == "context" else ()
+    return (kind != "number" or found.is_finite()) and all(map(is_value, parts))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@given(name=st.sampled_from(sorted(BUILTINS)), given=st.tuples(anything, anything, anything))
+@settings(max_examples=400)
+def test_any_arguments_give_a_value_or_null(count: int, name: str, given: tuple[Any, ...]) -> None:
+    names = "abc"[:count]
+    result = compile_text(f"{name}({', '.join(names)})", names).run(dict(zip(names, given, strict=False)))
+    assert is_value(result.value)
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -245,8 +272,8 @@ def test_patterns_mean_what_xpath_says(text: str, pattern: str, flags: str, expe
 @pytest.mark.parametrize(
     "pattern",
     ["(", ")", "a)", "[", "[a", "[]", "]", "*", "a**", "a{2,1}", "{1}", "a{9999999}", "[b-a]", r"[a-\d]", "[a-c-e]",
-     r"\b", r"\0", r"[\1]", "\\", r"(a\1)", r"(a)\2", "(?=a)", "(?i)a", r"\p{Nope}", r"\p{ L}", r"\pL", "(" * 101,
-     "[a-[" * 101],
+     r"\b", r"\0", r"[\1]", "\\", r"(a\1)", r"(a)\2", "(?=a)", "(?i)a", r"\p{Nope}", r"\p{ L}", r"\pL", "(" * 51,
+     "[a-[" * 51],
 )  # fmt: skip
 def test_what_is_no_pattern_is_an_error(pattern: str) -> None:
     with pytest.raises(PatternError, match=r".\Z"):
@@ -459,6 +486,13 @@ def test_mixed_items_are_null_with_a_warning(name: str, items: str) -> None:
     result = compile_text(f"{name}({items})").run({})
     assert result.value is None
     assert result.warnings
+
+
+@pytest.mark.parametrize("items", ["[true, false, 1]", '"a"', "[[true]]", "false, 0"])
+def test_all_and_any_take_booleans(items: str) -> None:
+    for name in ("all", "any"):
+        result = compile_text(f"{name}({items})").run({})
+        assert result.value is None and result.warnings
 
 
 @given(st.lists(st.sampled_from([True, False, None]), max_size=4))

@@ -25,7 +25,7 @@ from elementpath.regex.character_classes import c_shortcut, i_shortcut
 #: What a match may cost in `_Machine`, and how many ways of matching are left to `re`.
 MAX_STEPS, MAX_WAYS = 2_000_000, 10_000_000
 #: Deeper nesting and longer programs (`(a{1000}){1000}`) are slips.
-_MAX_DEPTH, _MAX_PROGRAM = 100, 20_000
+_MAX_DEPTH, _MAX_PROGRAM = 50, 20_000
 _LIMIT = 0x110000
 
 Spans = list[tuple[int, int] | None]
@@ -558,7 +558,7 @@ def _spans(saved: list[int | None]) -> Spans:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A regular expression, parsed. `groups` is the number of its groups, `literal` that of the flag `q`."""
+    """A regular expression, parsed; `groups` is the number of its groups."""
 
     tree: Any
     groups: int

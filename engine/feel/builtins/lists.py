@@ -333,14 +333,12 @@ def _mode(numbers: list[Decimal]) -> List:
 
 
 def _decide(items: List, decisive: bool) -> bool | None:
-    if any(item is decisive for item in items):
-        return decisive
     for item in items:
-        if item is None:
-            return None
-        if not isinstance(item, bool):
+        if item is not None and not isinstance(item, bool):
             raise FeelError(f"the list holds a {values.kind_of(item)}, not only booleans")
-    return not decisive
+    if decisive in items:
+        return decisive
+    return None if None in items else not decisive
 
 
 def _extreme(items: List, sign: int) -> Any:
