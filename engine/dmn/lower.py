@@ -74,6 +74,8 @@ class Types:
         self.sources = sources
         self.problems: list[Diagnostic] = []
         self.named: dict[str, Kind] = {}
+        #: The tests of allowed values, with their texts.
+        self.tests: list[tuple[s.Located, m.Text]] = []
         #: The names of components, entries, columns and outputs: what may follow a point.
         self.keys: set[str] = set()
         for item in definitions.imports:
@@ -177,6 +179,7 @@ class Types:
             )
             return kind
         located = s.Located(_NOWHERE, place, text.text, tree)
+        self.tests.append((located, text))
         return restricted(kind, Constraint(" ".join(text.text.split()), _holds(located, self.named)))
 
 
@@ -203,13 +206,14 @@ def allowed_tests(text: str) -> tuple[s.Node, ...] | None:
 
 
 class Lowering:
-    """The expressions of one model. `problems` and `places` (the line at which each place's text begins) fill up."""
+    """The expressions of one model. `problems`, `places` (each with its text) and `tables` by place fill up."""
 
     def __init__(self, definitions: m.Definitions, types: Types) -> None:
         self.definitions = definitions
         self.types = types
         self.problems: list[Diagnostic] = []
         self.places: dict[str, tuple[Path, m.Text]] = {}
+        self.tables: dict[str, m.DecisionTable] = {}
 
     # -- elements of the graph ----------------------------------------------------------------------------
 
@@ -221,7 +225,7 @@ class Lowering:
         node = self.expression(decision.expression, place, frozenset(names))
         if decision.type_ref == decision.expression.type_ref:
             return node
-        return self.typed(node, decision.type_ref, decision.line)
+        return self.typed(node, decision.type_ref, decision.line, place)
 
     def function(self, model: m.BusinessKnowledgeModel, names: Iterable[str]) -> s.Node | None:
         """A business knowledge model as a function. None: it has no logic."""
@@ -265,10 +269,15 @@ class Lowering:
                 node = self.table(expression, place, names)
             case _:
                 raise TypeError(type(expression).__name__)
-        return self.typed(node, expression.type_ref, expression.line)
+        return self.typed(node, expression.type_ref, expression.line, place)
 
-    def typed(self, node: s.Node, type_ref: str | None, line: int) -> s.Node:
-        return _typed(node, self.types.kind(type_ref, line))
+    def typed(self, node: s.Node, type_ref: str | None, line: int, place: str) -> s.Node:
+        """The value as a variable of a type takes it."""
+        kind = self.types.kind(type_ref, line)
+        if kind is ANY:
+            return node
+        self.places.setdefault(place, (self.definitions.path, m.Text(text="", line=line)))
+        return s.Located(_NOWHERE, place, "", s.Typed(_NOWHERE, node, kind))
 
     def text(self, text: m.Text, place: str, names: frozenset[str]) -> s.Node:
         """A text of FEEL; null where there is none."""
@@ -323,8 +332,9 @@ class Lowering:
                 result = self.expression(entry.value, f"{place}, result", names)
                 continue
             name = entry.variable.name
-            value = self.expression(entry.value, f'{place}, entry "{name}"', names)
-            entries.append((name, self.typed(value, entry.variable.type_ref, entry.line)))
+            at = f'{place}, entry "{name}"'
+            value = self.expression(entry.value, at, names)
+            entries.append((name, self.typed(value, entry.variable.type_ref, entry.line, at)))
             names = names | {name}
         return s.Context(_NOWHERE, tuple(entries), result)
 
@@ -332,8 +342,9 @@ class Lowering:
         function = self.expression(invocation.function, f"{place}, invoked function", names)
         arguments = []
         for binding in invocation.bindings:
-            value = self.expression(binding.value, f'{place}, parameter "{binding.parameter.name}"', names)
-            arguments.append(self.typed(value, binding.parameter.type_ref, binding.line))
+            at = f'{place}, parameter "{binding.parameter.name}"'
+            value = self.expression(binding.value, at, names)
+            arguments.append(self.typed(value, binding.parameter.type_ref, binding.line, at))
         parameters = tuple(binding.parameter.name for binding in invocation.bindings)
         body = function.body if isinstance(function, s.Located) else function
         if isinstance(body, s.Name) and isinstance(function, s.Located):
@@ -367,12 +378,13 @@ class Lowering:
     def relation(self, relation: m.Relation, place: str, names: frozenset[str]) -> s.Node:
         rows = []
         for number, row in enumerate(relation.rows, 1):
-            cells = list(self.items(row.items, f"{place}, row {number}", names, "column"))
+            at = f"{place}, row {number}"
+            cells = list(self.items(row.items, at, names, "column"))
             cells += [_NULL] * (len(relation.columns) - len(cells))
             rows.append(
                 tuple(
-                    self.typed(cell, column.type_ref, column.line)
-                    for cell, column in zip(cells, relation.columns, strict=False)
+                    self.typed(cell, column.type_ref, row.line, f"{at}, column {n}")
+                    for n, (cell, column) in enumerate(zip(cells, relation.columns, strict=False), 1)
                 )
             )
         return s.Relation(_NOWHERE, tuple(column.name for column in relation.columns), tuple(rows))
@@ -385,7 +397,8 @@ class Lowering:
             return s.For(_NOWHERE, bindings, self.expression(iterator.body, f"{place}, return", inner))
         # What `satisfies` says must be true or false (DMN 1.5, 10.2.2.10): of all items, also those after the deciding.
         body = self.expression(iterator.body, f"{place}, satisfies", names | {iterator.variable})
-        met = s.Typed(_NOWHERE, s.For(_NOWHERE, bindings, body), Kind("boolean").list_of())
+        met: s.Node = s.Typed(_NOWHERE, s.For(_NOWHERE, bindings, body), Kind("boolean").list_of())
+        met = s.Located(_NOWHERE, f"{place}, satisfies", "", met)
         each = s.Name(_NOWHERE, "?each")
         return s.Quantified(_NOWHERE, iterator.kind, ((each.name, met),), each)
 
@@ -402,7 +415,8 @@ class Lowering:
         some = s.Binary(_NOWHERE, "!=", value, _NULL)
         neither = s.Binary(_NOWHERE, "=", truth, _NULL)
         result = s.If(_NOWHERE, s.Binary(_NOWHERE, "and", some, neither), _NULL, choice)
-        entries = ((value.name, condition), (truth.name, s.Typed(_NOWHERE, value, Kind("boolean"))))
+        typed = s.Located(_NOWHERE, f"{place}, if", "", s.Typed(_NOWHERE, value, Kind("boolean")))
+        entries = ((value.name, condition), (truth.name, typed))
         return s.Context(_NOWHERE, entries, result)
 
     # -- decision tables ----------------------------------------------------------------------------------
@@ -429,7 +443,10 @@ class Lowering:
             rules.append(s.TableRule(_NOWHERE, tuple(tests), tuple(cells)))
         if len(self.problems) > before:
             return _NULL
-        return s.DecisionTable(_NOWHERE, table.policy, inputs, outputs, tuple(rules))
+        self.tables[place] = table
+        self.places[place] = (self.definitions.path, m.Text(text="", line=table.line))
+        node = s.DecisionTable(_NOWHERE, table.policy, inputs, outputs, tuple(rules))
+        return s.Located(_NOWHERE, place, "", node)
 
     def input(self, clause: m.InputClause, place: str, names: frozenset[str]) -> s.TableInput:
         if clause.expression is not None:

@@ -146,6 +146,10 @@ class Model:
                 lines = text.text.split("\n")
                 start = sum(len(line) + 1 for line in lines[: warning.line - 1]) + warning.column - 1
                 return self.sources.place(path, text, start, start + 1)
+        for element in self.elements.values():
+            if element.what == warning.place:
+                path, line = element.unit.definitions.path, element.element.line
+                return Place(str(path), line, 1, 1, self.sources.line(path, line))
         return None
 
     # -- evaluation ---------------------------------------------------------------------------------------
