@@ -20,7 +20,7 @@ from sancha.engine.feel.errors import FeelError
 from sancha.engine.feel.kinds import ANY, Kind, coerce
 from sancha.engine.feel.values import Function, parse_temporal, to_text
 from sancha.engine.run.dynamic import Program, Warning, compile_dynamic
-from sancha.engine.run.operations import Listening, warn
+from sancha.engine.run.operations import INVOKE, Listening, warn
 
 #: The namespace of a model and the id of an element in it (its kind and name, where it has no id).
 Key = tuple[str, str]
@@ -270,6 +270,7 @@ class Model:
             if isinstance(element.element, m.DecisionService):
                 self._functions[element.key] = self._service(element, element.element)
             else:
+                self._functions[element.key] = self._forward(element)
                 program = self.program(element)
                 values = {key: self._function(self.elements[key]) for _, _, key in element.requires}
                 self._functions[element.key] = (
@@ -278,6 +279,16 @@ class Model:
         if self._functions[element.key] is None:
             self._complain(element)
         return self._functions[element.key]
+
+    def _forward(self, element: Element) -> Function:
+        """Stands for a business knowledge model while it is made: it may call itself, and others that call it."""
+        logic = element.element.logic if isinstance(element.element, m.BusinessKnowledgeModel) else None
+        names = [parameter.name for parameter in logic.parameters] if logic is not None else []
+        site = Site(element.what, "", (0, 0))
+        return Function(
+            tuple((name, None) for name in names),
+            lambda *arguments: INVOKE(site, (), self._functions[element.key], *arguments),
+        )
 
     def _service(self, element: Element, service: m.DecisionService) -> Function:
         """A service is a function of its input data and then its input decisions (DMN 1.5, 10.4)."""
@@ -375,6 +386,7 @@ class Model:
                 ]
             case m.BusinessKnowledgeModel() as knowledge:
                 wanted = [(knowledge.required_knowledge, (m.BusinessKnowledgeModel, m.DecisionService))]
+                yield "", element.name, element.key
             case m.DecisionService() as service:
                 for references, kinds in (
                     (service.outputs, m.Decision),
@@ -472,7 +484,9 @@ class Model:
                     order[key] = len(order)
                 elif following in open_:
                     chain = [*open_][[*open_].index(following) :]
-                    self._refuse_circle([*chain, following])
+                    # Functions may call each other, and themselves; nothing else may wait for itself.
+                    if not all(isinstance(self.elements[k].element, m.BusinessKnowledgeModel) for k in chain):
+                        self._refuse_circle([*chain, following])
                 else:
                     open_[following] = iter(self.elements[following].requires)
         return order

@@ -478,9 +478,8 @@ def _bound(row: Builtin, names: tuple[str, ...], args: tuple[Any, ...]) -> list[
         given = dict(zip(names, args, strict=True))
         if len(given) != len(names) or not set(given) <= {p.name for p in parameters}:
             return None
-        if any(p.name not in given and not p.optional for p in parameters):
-            return None
-        values = [given.get(p.name, _LEFT_OUT) for p in parameters]
+        # What is not named is null (DMN 1.5, 10.3.2.13.5), or left out where it may be.
+        values = [given.get(p.name, _LEFT_OUT if p.optional else None) for p in parameters]
         if variadic:
             last = values.pop()
             values.extend(last if isinstance(last, list) else [last])

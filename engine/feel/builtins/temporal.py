@@ -232,7 +232,7 @@ def _day_of_year(date: Date) -> int:
     return date.days - Date(date.year, 1, 1).days + 1
 
 
-@builtin("is(value1?: any, value2?: any)", example=('is(@"23:00:50Z", @"23:00:50")', "false"))
+@builtin("is(value1: any, value2: any)", example=('is(@"23:00:50Z", @"23:00:50")', "false"))
 def is_(value1: Any, value2: Any) -> bool:
     """Whether both are the same value of the same type. Times are the same only with the same offset or zone."""
     return same(value1, value2)
