@@ -103,7 +103,13 @@ def root(
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")]) -> None:
-    """Copy the demonstration pack, with its scenarios, into FOLDER: a pack to start from."""
+    """Copy the demonstration pack, with its scenarios, into FOLDER: a pack to start from.
+
+    Settings for VS Code stand beside it, so that the editor completes and checks while you type.
+    """
+    from sancha.engine.policy.json_schema import write_settings
+    from sancha.engine.policy.pack import load_pack
+
     if folder.exists():
         raise SanchaError(f"`{folder}` exists already", help="name a folder that does not exist yet")
     part = folder.with_name(f".{folder.name}.part")
@@ -113,6 +119,7 @@ def init(folder: Annotated[Path, typer.Argument(help="A folder that does not exi
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(DEMONSTRATION_PACK, part, ignore=ignore)
         shutil.copytree(DEMONSTRATION_PACK.parent / "features", part / "features", ignore=ignore)
+        write_settings(part, other_files(), load_pack(DEMONSTRATION_PACK))
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -194,6 +201,29 @@ def fmt(
     err.print(f"{len(changed)} of {len(done)} files {verb}", highlight=False)
     if changed and (show or check_only):
         raise typer.Exit(1)
+
+
+@app.command()
+def schema(
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the schemas.")] = Path("schemas"),
+    pack: Annotated[
+        Path | None, typer.Option("--pack", help="Offer the clauses, sources, causes and facts of this pack.")
+    ] = None,
+) -> None:
+    """Write a JSON Schema for each kind of YAML file, for editors that complete and check while you type."""
+    from sancha.engine.policy.json_schema import write_schemas
+    from sancha.engine.policy.pack import load_pack
+
+    for file in write_schemas(folder, other_files(), load_pack(pack) if pack is not None else None):
+        typer.echo(str(file))
+
+
+def other_files() -> dict[str, Any]:
+    """The models of YAML files besides those of a pack."""
+    from sancha.audit.engagement_file import EngagementFile, RepliesFile
+    from sancha.surveys.instrument import Instrument
+
+    return {"engagement": EngagementFile, "responses": RepliesFile, "instrument": Instrument}
 
 
 @app.command()

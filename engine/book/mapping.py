@@ -276,7 +276,7 @@ def _is(parse: Callable[[str], object], text: str) -> bool:
 
 
 _STYLE_KEYS = ("empty", "decimal mark", "thousands mark", "currency", "date format", "century")
-_SOURCE_KEYS = (
+SOURCE_KEYS = (
     "file",
     "sheet",
     "skip",
@@ -310,9 +310,9 @@ _TEXT_KEYS = (
     "split by",
 )
 _TAKEN_KEYS = ("from", "where", "take", "when none")
-_FACT_KEYS = (*_TAKEN_KEYS, "constant", *_TEXT_KEYS)
-_FIELD_KEYS = ("constant", *_TEXT_KEYS)
-_TOP_KEYS = (
+FACT_KEYS = (*_TAKEN_KEYS, "constant", *_TEXT_KEYS)
+FIELD_KEYS = ("constant", *_TEXT_KEYS)
+TOP_KEYS = (
     "mapping",
     "vocabulary",
     "as of",
@@ -423,7 +423,7 @@ class _Reader:
     # The parts of a mapping.
 
     def mapping(self, path: Path) -> Mapping | None:
-        top = self.entries((), "the mapping", _TOP_KEYS)
+        top = self.entries((), "the mapping", TOP_KEYS)
         for needed in ("mapping", "as of", "root", "sources", "facts"):
             if needed not in top:
                 self.wrong(f"the key `{needed}` is lacking", (), code="E0304")
@@ -484,7 +484,7 @@ class _Reader:
         place = self.document.key_place(path)
         if self.nothing(path):
             return Source(name, place)
-        found = self.entries(path, f"the source `{name}`", _SOURCE_KEYS)
+        found = self.entries(path, f"the source `{name}`", SOURCE_KEYS)
         encoding = self.text(found.get("encoding"), "utf-8")
         try:
             codecs.lookup(encoding)
@@ -595,7 +595,7 @@ class _Reader:
 
     def fact(self, known: Field, path: Key, sources: dict[str, Source], root: str) -> ColumnMap | None:
         """A fact of the root's row, or one taken from rows of another source that lead to the loan file."""
-        found = self.short(path, f"the fact `{known.name}`", _FACT_KEYS)
+        found = self.short(path, f"the fact `{known.name}`", FACT_KEYS)
         origin = self.text(found.get("from"), root)
         if origin not in sources:
             self.wrong(
@@ -676,7 +676,7 @@ class _Reader:
                     near = did_you_mean(label, known.fields)
                     self.wrong_key(f"the list `{name}` has no field `{label}`", spot, near, code=CODE)
                     continue
-                keys = self.short(spot, f"the field `{name}.{label}`", _FIELD_KEYS)
+                keys = self.short(spot, f"the field `{name}.{label}`", FIELD_KEYS)
                 kind = known.fields[label].type
                 fields.append(self.column(label, kind, spot, keys, sources[origin], constant=True))
             maps.append(
