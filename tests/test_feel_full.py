@@ -39,6 +39,7 @@ def shown(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Decimal):
+        value = value or Decimal(0)
         digits = f"{value:f}" if abs(value.adjusted()) < 100 else str(value)
         return digits.rstrip("0").rstrip(".") if "." in digits and "E" not in digits else digits
     if isinstance(value, list):
