@@ -34,6 +34,14 @@ from sancha.engine.feel.temporal import parse_date, parse_date_time, parse_days
 from sancha.engine.policy import models
 from sancha.engine.policy.calendar import Calendar
 from sancha.engine.policy.source import Document, Key, faulty_keys, parse_model, read_text, read_yaml
+from sancha.engine.policy.spreadsheet import (
+    OTHER_BOOKS,
+    Column,
+    TableShape,
+    cell_slip,
+    read_xlsx,
+    sheet_of,
+)
 from sancha.engine.policy.tables import Row, Table, input_name, overlaps
 from sancha.engine.policy.vocabulary import RESERVED, Vocabulary, vocabulary_of
 
@@ -218,7 +226,7 @@ def pack_digest(path: Path) -> str:
     lines = []
     for file in sorted(path.rglob("*")):
         relative = file.relative_to(path)
-        hidden = any(part.startswith((".", "__")) for part in relative.parts)
+        hidden = any(part.startswith((".", "__", "~$")) for part in relative.parts)
         if file.is_file() and not hidden and file.suffix in (".yaml", ".yml", ".csv", ".xlsx", ".md"):
             lines.append(f"{relative.as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n")
     return "sha256:" + hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
@@ -842,7 +850,7 @@ class _Loader:
             if version.rows is None:
                 self.defects.append(Diagnostic("E0304", "the key `rows` is lacking", document.place(path)))
                 continue
-            cells = self.cells(version.rows, spec, document, (*path, "rows"))
+            cells = self.cells(version.rows, spec, document, (*path, "rows"), (*names, *signature.outputs))
             rows = tuple(
                 self.row(n, line, place, names, signature) for n, (line, place) in enumerate(cells, 1)
             )
@@ -891,7 +899,12 @@ class _Loader:
             yield DecisionVersion(interval.from_, interval.until, table=table, inputs=tuple(inputs))
 
     def cells(
-        self, rows: str | list[list[str]], spec: models.TableFile, document: Document, path: Key
+        self,
+        rows: str | list[list[str]],
+        spec: models.TableFile,
+        document: Document,
+        path: Key,
+        columns: Iterable[tuple[str, t.Type]],
     ) -> list[Any]:
         """The rows of a table as (cells, place of cell number i), the columns in the order of inputs and outputs."""
         names = [p.name for p in spec.inputs] + [p.name for p in spec.outputs]
@@ -909,18 +922,42 @@ class _Loader:
                     continue
                 out.append((row, lambda i, n=n: document.place((*path, n, i))))
             return out
-        file = Path(document.file).parent / rows
+        name, sheet = sheet_of(rows)
+        file = Path(document.file).parent / name
         if not file.is_file():
             self.defects.append(
                 Diagnostic(
                     "E0301",
-                    f"there is no file `{rows}`",
+                    f"there is no file `{name}`",
                     document.place(path),
                     f"it is looked for beside `{Path(document.file).name}`",
                 )
             )
             return []
-        return self.csv_cells(file, names)
+        if file.suffix.lower() in OTHER_BOOKS:
+            message = f"tables are read from CSV and XLSX, not from `{file.suffix}`"
+            self.defects.append(
+                Diagnostic("E0301", message, document.place(path), "save it as `Excel Workbook (*.xlsx)`")
+            )
+            return []
+        if file.suffix.lower() != ".xlsx":
+            return self.csv_cells(file, names)
+        expressions = [part.expression for part in spec.inputs]
+        known = [
+            Column(n, type_, e)
+            for (n, type_), e in zip(columns, expressions + [None] * len(spec.outputs), strict=True)
+        ]
+        shape = TableShape(
+            spec.table, spec.hit_policy, tuple(known[: len(expressions)]), tuple(known[len(expressions) :])
+        )
+        try:
+            return list(read_xlsx(file, sheet, shape))
+        except PackError as error:
+            for defect in error.diagnostics:
+                self.defects.append(
+                    defect if defect.place else dataclasses.replace(defect, place=document.place(path))
+                )
+            return []
 
     def csv_cells(self, file: Path, names: list[str]) -> list[Any]:
         shown = str(file)
@@ -1010,6 +1047,9 @@ class _Loader:
         tests: list[c.Core | None] = []
         for i, (_, type_) in enumerate(names):
             core, defects = self.cell(cells[i], c.Var(type_, input_name(i)))
+            slip = cell_slip(cells[i], type_)
+            if slip is not None:
+                core, defects = None, [slip]
             for d in defects if type_ != t.ERROR else ():
                 self.defects.append(Diagnostic(d.code, d.message, _part(place(i), cells[i], d.span), d.help))
             tests.append(core)

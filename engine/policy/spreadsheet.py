@@ -1,0 +1,801 @@
+"""The rows of decision tables in XLSX, as Excel users lay them out; and tables written as XLSX to be edited.
+
+Three layouts are read, told apart by the first row that is not empty:
+
+- *plain*: a header with the names of inputs and outputs in any order, and perhaps `note`, as in CSV;
+- *Camunda*: a header of five rows, the first of which says `input`, `output` or `annotation`;
+- *OpenRules*: a first cell `DecisionTable NAME`, then a row of `Condition`, `If`, `Conclusion`, `Then`, then names.
+
+Every cell becomes the text that the same cell has in CSV. What is not understood is an error with its cell. The
+contract is docs/formats.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import posixpath
+import re
+import unicodedata
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from lxml import etree
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+from sancha.engine.diagnostics import Diagnostic, PackError, Place, did_you_mean
+from sancha.engine.feel import types as t
+from sancha.engine.feel.check import Defect, in_words
+
+#: The cells of a row, inputs before outputs, and the place of cell number i.
+Cells = tuple[list[str], Callable[[int], Place]]
+
+#: Other workbooks, which are not read.
+OTHER_BOOKS: Final = frozenset((".xls", ".xlsm", ".xlsb", ".ods", ".et", ".numbers"))
+#: What a workbook may hold, unpacked.
+_MOST_BYTES: Final = 256 << 20
+#: Excel keeps 15 digits of a number, and shows no more.
+_DIGITS: Final = 15
+_CODE: Final = "E0408"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """An input or output. `expression`: what the input reads from the file, None for an argument or an output."""
+
+    name: str
+    type: t.Type
+    expression: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableShape:
+    """What the rows of a table have to fit."""
+
+    name: str
+    hit_policy: str
+    inputs: tuple[Column, ...]
+    outputs: tuple[Column, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (*self.inputs, *self.outputs)
+
+    def listed(self) -> str:
+        return f"the columns are {', '.join(c.name for c in self.columns)}, and `note` if wanted"
+
+
+def sheet_of(rows: str) -> tuple[str, str | None]:
+    """`authority.xlsx#Sheet 1` as file and sheet; the sheet may be left out."""
+    name, mark, sheet = rows.partition("#")
+    return (name, sheet) if mark and name.lower().endswith(".xlsx") else (rows, None)
+
+
+_FULL_WIDTH: Final = re.compile("[０-９]")
+_THOUSANDS: Final = re.compile(r"(?<![\w.])\d{1,3}(?:,\d{3})+(?![\w])")
+_DIFFERENCE: Final = re.compile(r"(\d[\d.]*)\s*-\s*(\d[\d.]*)")
+
+
+def cell_slip(text: str, type_: t.Type) -> Defect | None:
+    """What FEEL reads in the cell of an input, but not as a person means it, in CSV and XLSX alike."""
+    bare = re.sub(r'"[^"]*"', lambda found: " " * len(found[0]), text)
+    if found := _FULL_WIDTH.search(bare):
+        digit = unicodedata.normalize("NFKC", found[0])
+        return Defect("E0101", f"full-width digit `{found[0]}`", found.span(), f"write `{digit}` instead")
+    if not t.is_numeric(type_):
+        return None
+    if found := _THOUSANDS.search(bare):
+        number = found[0].replace(",", "")
+        help = f"write `{number}` for one number, and a blank after each comma for several"
+        return Defect(_CODE, f"`{found[0]}` would be several numbers", found.span(), help)
+    if found := _DIFFERENCE.fullmatch(bare.strip()):
+        help = f"write `[{found[1]}..{found[2]}]` for a range"
+        return Defect(_CODE, f"`{text}` would be a difference", (0, len(text)), help)
+    return None
+
+
+def read_xlsx(path: Path, sheet: str | None, shape: TableShape) -> list[Cells]:
+    """The rows of a table from a sheet of a workbook.
+
+    `sheet`: its name; None for the sheet named as the table, or the only one that is visible. Raises PackError with
+    all defects, each with its cell (`authority.xlsx!D14`, the sheet before the cell if there are several).
+    """
+    return _Reader(_open(path, sheet, shape.name), shape).rows()
+
+
+# -- the sheet ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Sheet:
+    """The cells of a sheet from its first row and column, and what Excel does not show of them."""
+
+    label: str
+    grid: list[list[Any]]
+    merged: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    formulas: set[tuple[int, int]] = field(default_factory=set)
+    errors: set[tuple[int, int]] = field(default_factory=set)
+    hidden_rows: set[int] = field(default_factory=set)
+    hidden_columns: set[int] = field(default_factory=set)
+
+    def value(self, row: int, column: int) -> Any:
+        cells = self.grid[row] if row < len(self.grid) else []
+        value = cells[column] if column < len(cells) else ""
+        return value.strip() if isinstance(value, str) else value
+
+    def text(self, row: int, column: int) -> str:
+        """A cell of the header, as text."""
+        return " ".join(str(self.value(row, column)).split())
+
+    def blank(self, row: int) -> bool:
+        """Whether nothing stands in the row itself."""
+        empty = all(self.value(row, column) == "" for column in range(len(self.grid[row])))
+        return empty and not any(r == row for r, _ in (*self.errors, *self.formulas))
+
+    def width(self) -> int:
+        return max(map(len, self.grid), default=0)
+
+    def place(self, row: int, column: int) -> Place:
+        shown = _shown(self.value(row, column))
+        return Place(self.label, row + 1, 1, max(1, len(shown)), shown, f"{_letters(column)}{row + 1}")
+
+
+def _letters(column: int) -> str:
+    """0 is A, 26 is AA."""
+    letters = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def _column(cell: str) -> int:
+    """The column of a cell: 1 for `B3`."""
+    column = 0
+    for letter in cell.rstrip("0123456789"):
+        column = column * 26 + ord(letter) - 64
+    return column - 1
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    return _plain(value) or repr(value) if isinstance(value, float) else str(value)
+
+
+def _plain(number: float) -> str | None:
+    """The number that Excel shows; None where it may have lost digits."""
+    exact = Decimal(f"{number:.{_DIGITS}g}")
+    if exact.adjusted() >= _DIGITS:
+        return None
+    text = f"{exact:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _open(path: Path, name: str | None, table: str) -> _Sheet:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise PackError([Diagnostic("E0301", f"cannot read `{path}`: {reason}")]) from None
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(part.file_size for part in archive.infolist()) > _MOST_BYTES:
+                raise _refused(path, f"holds more than {_MOST_BYTES >> 20} MB, unpacked")
+            with CalamineWorkbook.from_filelike(io.BytesIO(content)) as book:
+                return _sheet(path, archive, book, name, table)
+    except (CalamineError, zipfile.BadZipFile, etree.Error, LookupError, ValueError, OSError, RuntimeError):
+        help = "open it in Excel and save it as `Excel Workbook (*.xlsx)`"
+        raise _refused(path, "is no XLSX workbook, or it is damaged or locked by a password", help) from None
+
+
+def _refused(path: Path, message: str, help: str | None = None) -> PackError:
+    """A defect of the workbook as a whole."""
+    return PackError([Diagnostic(_CODE, f"`{path.name}` {message}", None, help)])
+
+
+def _sheet(
+    path: Path, archive: zipfile.ZipFile, book: CalamineWorkbook, name: str | None, table: str
+) -> _Sheet:
+    sheets = {s.name: s.visible for s in book.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet}
+    visible = [n for n, shown in sheets.items() if shown == SheetVisibleEnum.Visible]
+    listed = ", ".join(f"`{v}`" for v in visible)
+    if name is None:
+        if len(visible) != 1 and table not in visible:
+            help = f"write `rows: {path.name}#SHEET`; the sheets are {listed}"
+            raise _refused(path, f"has several sheets, and none is named `{table}`", help)
+        name = table if table in visible else visible[0]
+    elif name not in sheets:
+        raise _refused(
+            path, f"has no sheet `{name}`", did_you_mean(name, visible) or f"the sheets are {listed}"
+        )
+    elif name not in visible:
+        raise _refused(path, f"hides its sheet `{name}`", "unhide it: a table has to be seen")
+    cells = book.get_sheet_by_name(name)
+    label = str(path) if len(visible) == 1 else f"{path}!{name}"
+    sheet = _Sheet(label, cells.to_python(skip_empty_area=False))
+    for (top, left), (bottom, right) in cells.merged_cell_ranges or ():
+        for row in range(top, min(bottom, len(sheet.grid) - 1) + 1):
+            sheet.merged |= {(row, column): (top, left) for column in range(left, right + 1)}
+    _look_behind(archive, name, sheet)
+    return sheet
+
+
+def _xml(archive: zipfile.ZipFile, part: str, tags: Sequence[str]) -> Iterator[Any]:
+    """The elements of these names, one after the other. Entities are not resolved, and nothing else is read."""
+    with archive.open(part) as stream:
+        names = [f"{{*}}{tag}" for tag in tags]
+        for _, element in etree.iterparse(stream, tag=names, resolve_entities=False, no_network=True):
+            yield element
+            element.clear()
+
+
+_RELATION: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_STRICT_RELATION: Final = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
+
+
+def _look_behind(archive: zipfile.ZipFile, name: str, sheet: _Sheet) -> None:
+    """Formulas, errors, hidden rows and columns, which the values do not tell."""
+    relation = next(
+        element.get(_RELATION) or element.get(_STRICT_RELATION)
+        for element in _xml(archive, "xl/workbook.xml", ["sheet"])
+        if element.get("name") == name
+    )
+    target = next(
+        element.get("Target")
+        for element in _xml(archive, "xl/_rels/workbook.xml.rels", ["Relationship"])
+        if element.get("Id") == relation
+    )
+    part = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
+    content = archive.read(part)
+    if not any(mark in content for mark in (b"<f", b":f", b't="e"', b"t='e'", b"hidden=")):
+        return
+    row = column = -1
+    for element in _xml(archive, part, ["row", "col"]):
+        hidden = element.get("hidden") in ("1", "true")
+        if etree.QName(element).localname == "col":
+            if hidden:
+                last = min(int(element.get("max")), sheet.width())
+                sheet.hidden_columns |= set(range(int(element.get("min")) - 1, last))
+            continue
+        row = int(element.get("r", row + 2)) - 1  # the numbers may be left out
+        if hidden:
+            sheet.hidden_rows.add(row)
+        column = -1
+        for cell in element.findall("{*}c"):
+            column = _column(cell.get("r")) if cell.get("r") else column + 1
+            if cell.find("{*}f") is not None:
+                sheet.formulas.add((row, column))
+            if cell.get("t") == "e":
+                sheet.errors.add((row, column))
+
+
+# -- the rows ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a column of the table stands: its values, and the operators beside them, if any."""
+
+    column: int
+    operators: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """`first`: the first row below the header. `sources`: one a column of the shape. `remarks`: columns not read.
+
+    `foreign`: empty cells mean any value, and texts stand without quotes.
+    """
+
+    first: int
+    sources: tuple[_Source, ...]
+    remarks: frozenset[int]
+    foreign: bool
+
+
+class _Reader:
+    def __init__(self, sheet: _Sheet, shape: TableShape) -> None:
+        self.sheet = sheet
+        self.shape = shape
+        self.defects: list[Diagnostic] = []
+
+    def defect(self, message: str, row: int, column: int, help: str | None = None) -> None:
+        found = Diagnostic(_CODE, message, self.sheet.place(row, column), help)
+        if found not in self.defects:
+            self.defects.append(found)
+
+    def rows(self) -> list[Cells]:
+        sheet = self.sheet
+        full = [row for row in range(len(sheet.grid)) if not sheet.blank(row)]
+        if not full:
+            raise PackError([Diagnostic(_CODE, "the sheet is empty", sheet.place(0, 0))])
+        layout = self.layout(full[0])
+        if layout is None or self.defects:
+            raise PackError(self.defects)
+        self.hidden(layout, full)
+        out = [self.row(row, layout) for row in full if row >= layout.first]
+        if not out and not self.defects:
+            self.defect("the table has no rows", full[-1], 0)
+        if self.defects:
+            raise PackError(self.defects)
+        return out
+
+    def hidden(self, layout: _Layout, full: list[int]) -> None:
+        for row in full:
+            if row in self.sheet.hidden_rows:
+                self.defect(
+                    f"row {row + 1} is hidden", row, 0, "show it, or delete it: a table has to be seen"
+                )
+        for source in layout.sources:
+            if source.column in self.sheet.hidden_columns:
+                name = _letters(source.column)
+                self.defect(
+                    f"column {name} is hidden", full[0], source.column, "show it: a table has to be seen"
+                )
+
+    def row(self, row: int, layout: _Layout) -> Cells:
+        texts = []
+        for i, source in enumerate(layout.sources):
+            text = self.operand(row, source, i, layout)
+            texts.append(text)
+        known = {s.column for s in layout.sources} | {s.operators for s in layout.sources} | layout.remarks
+        for column in range(self.sheet.width()):
+            if column not in known and self.sheet.value(row, column) != "":
+                self.defect("the cell stands under no column of the table", row, column, self.shape.listed())
+        anchors = [self.anchor(row, source.column, layout.first) for source in layout.sources]
+        return texts, lambda i: self.sheet.place(*anchors[i])
+
+    def anchor(self, row: int, column: int, first: int) -> tuple[int, int]:
+        """The cell that holds the value: a cell that is merged over rows holds for each of them."""
+        top, left = self.sheet.merged.get((row, column), (row, column))
+        if left != column or any(
+            self.sheet.merged.get((row, c)) == (top, left) for c in (column - 1, column + 1)
+        ):
+            self.defect(
+                "the cell is merged over several columns", top, left, "split it: each column has its own cell"
+            )
+        elif top < first:
+            self.defect("the cell is merged with the header", top, left, "split it")
+        return top, left
+
+    def operand(self, row: int, source: _Source, i: int, layout: _Layout) -> str:
+        """The text of a cell, together with its operator; any text where it is in error."""
+        column, is_input = self.shape.columns[i], i < len(self.shape.inputs)
+        at = beside = self.anchor(row, source.column, layout.first)
+        text = self.cell(*at, column)
+        if text is None:
+            return "-"
+        operator = ""
+        if source.operators is not None:
+            beside = self.anchor(row, source.operators, layout.first)
+            operator = self.sheet.text(*beside)
+        try:
+            if not text and operator.casefold() not in _ALONE:
+                if operator:
+                    raise _NotUnderstoodError(f"the operator `{operator}` has no value")
+                if is_input and layout.foreign:
+                    return "-"
+                help = "write `-` for any value" if is_input else "an output needs a value, or `null`"
+                raise _NotUnderstoodError("the cell is empty", help)
+            if not is_input:
+                if operator.casefold() not in ("", "is", "=", "are"):
+                    raise _NotUnderstoodError(
+                        f"the operator `{operator}` is not understood", "a conclusion has `Is`", operator=True
+                    )
+                return _output(text, column.type) if layout.foreign else text
+            if operator:
+                return _compared(operator, text, column.type)
+            return _input(text, column.type) if layout.foreign else text
+        except _NotUnderstoodError as error:
+            self.defect(error.message, *(beside if error.operator else at), error.help)
+            return "-"
+
+    def cell(self, row: int, column: int, own: Column) -> str | None:
+        """The cell as it would stand in CSV; None where it is in error."""
+        if (row, column) in self.sheet.errors:
+            self.defect("the cell holds an error of Excel", row, column)
+            return None
+        if (row, column) in self.sheet.formulas:
+            help = "write its value: Copy, then Paste Special, Values"
+            self.defect("the cell holds a formula", row, column, help)
+            return None
+        value = self.sheet.value(row, column)
+        if isinstance(value, str):
+            low = value.casefold()
+            return low if own.type.name == "boolean" and low in ("true", "false") else value
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int | float):
+            return self.number(float(value), row, column, own)
+        if isinstance(value, dt.date):
+            return self.date(value, row, column, own)
+        self.defect("the cell holds a time of day", row, column, "format it as number, date or text")
+        return None
+
+    def number(self, value: float, row: int, column: int, own: Column) -> str | None:
+        if own.type.name == "text":
+            help = "format the cell as text, and write the text in double quotes"
+            self.defect(f"the cell holds a number, and `{own.name}` is text", row, column, help)
+            return None
+        text = _plain(value)
+        if text is None:
+            help = f"Excel keeps {_DIGITS} digits: format the cell as text, and write the number anew"
+            self.defect("the number may have lost digits", row, column, help)
+        return text
+
+    def date(self, value: dt.date, row: int, column: int, own: Column) -> str | None:
+        if own.type.name not in ("date", "date-time", "error"):
+            help = "Excel makes dates of `1-5` and `3/4`: format the cell as text, and write it anew"
+            self.defect(f"the cell holds a date, and `{own.name}` is {in_words(own.type)}", row, column, help)
+            return None
+        moment = value if isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time())
+        moment = (moment + dt.timedelta(milliseconds=500)).replace(microsecond=0)
+        if own.type.name == "date" and moment.time() == dt.time():
+            return f'@"{moment.date()}"'
+        return f'@"{moment.isoformat()}"'
+
+    # -- layouts ------------------------------------------------------------------------------------------
+
+    def layout(self, first: int) -> _Layout | None:
+        marks = [self.sheet.text(first, column).casefold() for column in range(self.sheet.width())]
+        if re.match(
+            r"decisiontable|ruletable|(decision|rules)\s", next((mark for mark in marks if mark), "")
+        ):
+            return self.openrules(first)
+        if "input" in marks and "output" in marks and set(marks) <= {"", "input", "output", *_REMARKS}:
+            return self.camunda(first, marks)
+        return self.plain(first)
+
+    def plain(self, first: int) -> _Layout | None:
+        found: dict[int, _Source] = {}
+        remarks = set()
+        columns = self.shape.columns
+        names = [c.name for c in columns]
+        slips = ""
+        for column in range(self.sheet.width()):
+            text = self.sheet.text(first, column)
+            at = _named(text, columns)
+            if not text:
+                continue
+            if text == "note":
+                remarks.add(column)
+            elif at is None:
+                near = did_you_mean(text, [*names, "note"])
+                slips += near or ""
+                self.defect(f"unknown column `{text}`", first, column, near or self.shape.listed())
+            elif at in found:
+                self.defect(f"the column `{text}` is given twice", first, column)
+            else:
+                found[at] = _Source(column)
+        self.complete(found, first, slips)
+        sources = tuple(found[i] for i in sorted(found))
+        return _Layout(first + 1, sources, frozenset(remarks), foreign=False)
+
+    def complete(self, found: dict[int, _Source], row: int, slips: str = "") -> None:
+        for i, column in enumerate(self.shape.columns):
+            if i not in found and f"`{column.name}`" not in slips:
+                self.defect(f"the column `{column.name}` is lacking", row, 0, self.shape.listed())
+
+    def camunda(self, first: int, marks: list[str]) -> _Layout | None:
+        """Rows of the header: kind, label, expression language, expression or name, type; A5 is the hit policy."""
+        found: dict[int, _Source] = {}
+        remarks = {c for c, mark in enumerate(marks) if mark in _REMARKS}
+        if marks[0] == "":
+            remarks.add(0)
+            self.hit_policy(first + 4)
+        inputs = len(self.shape.inputs)
+        for column, mark in enumerate(marks):
+            if mark not in ("input", "output"):
+                continue
+            language = self.sheet.text(first + 2, column)
+            if language.casefold() not in ("", "feel"):
+                self.defect(
+                    f"the expression language `{language}` is not read", first + 2, column, "write `feel`"
+                )
+            name = self.sheet.text(first + 3, column)
+            known = self.shape.inputs if mark == "input" else self.shape.outputs
+            at = _named(name, known)
+            if at is None:
+                shown = ", ".join(f"`{c.expression or c.name}`" for c in known)
+                help = (
+                    did_you_mean(name, [c.expression or c.name for c in known]) or f"the {mark}s are {shown}"
+                )
+                self.defect(
+                    f"unknown {mark} `{name}`" if name else f"the {mark} is not named",
+                    first + 3,
+                    column,
+                    help,
+                )
+                continue
+            self.type_fits(known[at], first + 4, column)
+            at += 0 if mark == "input" else inputs
+            if at in found:
+                self.defect(f"the {mark} `{name}` is given twice", first + 3, column)
+            found[at] = _Source(column)
+        if not self.defects:
+            self.complete(found, first)
+        return _Layout(first + 5, tuple(found[i] for i in sorted(found)), frozenset(remarks), foreign=True)
+
+    def hit_policy(self, row: int) -> None:
+        text = self.sheet.text(row, 0)
+        policy = text.casefold().replace("_", " ")
+        own = self.shape.hit_policy
+        if policy and policy != own and not (policy == "collect" and own.startswith("collect")):
+            self.defect(
+                f"the hit policy is `{text}` here and `{own}` in the table's YAML", row, 0, "make them agree"
+            )
+
+    def type_fits(self, own: Column, row: int, column: int) -> None:
+        text = self.sheet.text(row, column)
+        kinds = _TYPES.get(text.casefold())
+        if text and kinds is None:
+            self.defect(f"unknown type `{text}`", row, column, did_you_mean(text, _TYPES) or "leave it empty")
+        elif kinds is not None and own.type.name not in (*kinds, "error"):
+            self.defect(f"`{own.name}` is {own.type} in the table's YAML", row, column, "make them agree")
+
+    def openrules(self, first: int) -> _Layout | None:
+        """`DecisionTable NAME`, what each column is (a condition stands over operators and values), the names."""
+        column = next(c for c in range(self.sheet.width()) if self.sheet.text(first, c))
+        keyword, _, name = self.sheet.text(first, column).partition(" ")
+        policies = _KEYWORDS.get(keyword.casefold())
+        if policies is None:
+            help = "a table begins with `DecisionTable NAME` or `DecisionTableMultiHit NAME`"
+            self.defect(f"`{keyword}` is not understood", first, column, help)
+        elif self.shape.hit_policy not in policies:
+            message = f"`{keyword}` is {_or(policies)}, and the table's hit policy `{self.shape.hit_policy}`"
+            self.defect(message, first, column, "make them agree")
+        if _joined(name) != _joined(self.shape.name):
+            message = f"the table is named `{name}` here and `{self.shape.name}` in its YAML"
+            self.defect(message, first, column, "make them agree")
+        found: dict[int, _Source] = {}
+        remarks = set()
+        inputs = len(self.shape.inputs)
+        column = 0
+        while column < self.sheet.width():
+            kind = self.sheet.text(first + 1, column)
+            span = 1
+            while self.sheet.merged.get((first + 1, column + span), ()) == (
+                first + 1,
+                column,
+            ) or self.sheet.merged.get((first + 2, column + span), ()) == (first + 2, column):
+                span += 1
+            at = column
+            column += span
+            role = _ROLES.get(kind.casefold())
+            label = self.sheet.text(first + 2, at)
+            if kind == "" and label == "":
+                continue
+            if kind.casefold() in (*_REMARKS, "#"):
+                remarks |= set(range(at, at + span))
+                continue
+            if role is None:
+                help = "columns are `Condition`, `If`, `Conclusion`, `Then`, `#` or `Annotation`"
+                self.defect(
+                    f"`{kind}` is not understood" if kind else "the column has no kind", first + 1, at, help
+                )
+                continue
+            known = self.shape.inputs if role == "input" else self.shape.outputs
+            number = _named(label, known)
+            if number is None:
+                help = (
+                    did_you_mean(label, [c.name for c in known])
+                    or f"the {role}s are {_or([c.name for c in known])}"
+                )
+                self.defect(
+                    f"unknown {role} `{label}`" if label else f"the {role} is not named", first + 2, at, help
+                )
+                continue
+            pair = kind.casefold() in ("condition", "conclusion")
+            if span > 2 or (span == 2 and not pair):
+                self.defect(
+                    f"`{kind}` is merged over {span} columns",
+                    first + 1,
+                    at,
+                    "it has one, `Condition` may have two",
+                )
+                continue
+            number += 0 if role == "input" else inputs
+            if number in found:
+                self.defect(f"the {role} `{label}` is given twice", first + 2, at)
+            found[number] = _Source(at + 1, at) if span == 2 else _Source(at)
+        if not self.defects:
+            self.complete(found, first + 2)
+        sources = tuple(found[i] for i in sorted(found))
+        return _Layout(first + 3, sources, frozenset(remarks), foreign=True)
+
+
+_REMARKS: Final = ("annotation", "annotations", "note", "message", "description")
+#: The types of Camunda's header, and those of a pack that they stand for.
+_TYPES: Final = {
+    "string": ("text", "one of"),
+    "boolean": ("boolean",),
+    "integer": ("integer", "days"),
+    "long": ("integer", "days"),
+    "double": ("number", "rate", "money", "integer"),
+    "number": ("number", "rate", "money", "integer"),
+    "date": ("date", "date-time"),
+}
+#: The keywords of OpenRules, and the hit policies that they stand for.
+_COLLECT: Final = ("collect sum", "collect min", "collect max", "collect count")
+_KEYWORDS: Final = {
+    "decisiontable": ("first", "unique", "any"),
+    "decisiontablesinglehit": ("first", "unique", "any"),
+    "decisiontablemultihit": _COLLECT,
+}
+_ROLES: Final = {"condition": "input", "if": "input", "conclusion": "output", "then": "output"}
+
+
+def _named(text: str, columns: Sequence[Column]) -> int | None:
+    """The number of the column of that name or expression."""
+    for i, column in enumerate(columns):
+        if text and text in (column.name, column.expression):
+            return i
+    return None
+
+
+def _joined(name: str) -> str:
+    """`Authority Level`, `AuthorityLevel` and `authority_level` are one name."""
+    return re.sub(r"[\s_-]", "", name).casefold()
+
+
+def _or(names: Sequence[str]) -> str:
+    return (
+        ", ".join(f"`{name}`" for name in names[:-1]) + (" or " if len(names) > 1 else "") + f"`{names[-1]}`"
+    )
+
+
+# -- cells as others write them ----------------------------------------------------------------------------------------
+
+
+class _NotUnderstoodError(Exception):
+    def __init__(self, message: str, help: str | None = None, *, operator: bool = False) -> None:
+        self.message, self.help, self.operator = message, help, operator
+
+
+#: What begins a test of FEEL, rather than a bare text.
+_TEST: Final = re.compile(r'["<>=!\[\](@?]|not\s*\(|null$|-$|parameters\.')
+
+
+def _input(text: str, type_: t.Type) -> str:
+    """A cell of Camunda or OpenRules without an operator: FEEL, or a bare text."""
+    return text if _TEST.match(text) else _values(text, type_)
+
+
+def _output(text: str, type_: t.Type) -> str:
+    """An output: FEEL, or a bare text."""
+    bare = type_.name == "text" and not re.match(r'"|null$|parameters\.', text)
+    return _string(text) if bare else text
+
+
+def _string(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _values(text: str, type_: t.Type) -> str:
+    """One or several values, separated by commas; texts with or without quotes."""
+    if not t.is_text(type_) or '"' in text:
+        return text
+    if type_.name == "text" and "," in text:
+        help = 'write `"a", "b"` for two values, `"a, b"` for one'
+        raise _NotUnderstoodError("a text with a comma may be one value or several", help)
+    return ", ".join(_string(part.strip()) for part in text.split(","))
+
+
+_NUMBER: Final = r"-?\d+(?:\.\d+)?"
+_SPAN: Final = re.compile(
+    rf"(?P<open>[\[(\]])\s*(?P<a>[^;.,\s][^;]*?)\s*(?:;|\.\.)\s*(?P<b>[^;]+?)\s*(?P<close>[\])\[])"
+    rf"|(?P<c>{_NUMBER})\s*-\s*(?P<d>{_NUMBER})|between\s+(?P<e>\S+)\s+and\s+(?P<f>\S+)",
+    re.I,
+)
+
+
+def _interval(text: str) -> str:
+    """`[1..5)`, `(1;5]`, `1-5` or `between 1 and 5` as a range of FEEL."""
+    found = _SPAN.fullmatch(text.strip())
+    if found is None:
+        raise _NotUnderstoodError(
+            f"`{text}` is no interval", "write `[1..5]`, `(1..5]`, `1-5` or `between 1 and 5`"
+        )
+    if found["open"]:
+        return f"{found['open']}{found['a']}..{found['b']}{found['close']}"
+    return f"[{found['c'] or found['e']}..{found['d'] or found['f']}]"
+
+
+def _not(text: str) -> str:
+    return f"not({text})"
+
+
+def _test(operator: str) -> Callable[[str, t.Type], str]:
+    return lambda text, type_: f"{operator} {_values(text, type_)}"
+
+
+def _function(name: str, text: str, type_: t.Type) -> str:
+    if type_.name != "text":
+        raise _NotUnderstoodError("the operator needs a text", operator=True)
+    return f"{name}(?, {_values(text, type_)})"
+
+
+#: The operators of OpenRules' conditions: FEEL for a value of the column's type.
+_MEANINGS: Final[dict[str, Callable[[str, t.Type], str]]] = {
+    "is": _values,
+    "is not": lambda text, type_: _not(_values(text, type_)),
+    "is more": _test(">"),
+    "is more or equal": _test(">="),
+    "is less": _test("<"),
+    "is less or equal": _test("<="),
+    "is one of": _values,
+    "is not one of": lambda text, type_: _not(_values(text, type_)),
+    "within": lambda text, type_: _interval(text),
+    "outside": lambda text, type_: _not(_interval(text)),
+    "contains": partial(_function, "contains"),
+    "does not contain": lambda text, type_: f"not({_function('contains', text, type_)})",
+    "starts with": partial(_function, "starts with"),
+    "ends with": partial(_function, "ends with"),
+}
+#: Operators that need no value.
+_ALONE: Final = {"is true": "true", "is false": "false", "is empty": "null", "is not empty": "not(null)"}
+#: Other words for the operators.
+_WORDS: Final = {
+    "=": "is",
+    "==": "is",
+    "equals": "is",
+    "is equal to": "is",
+    "!=": "is not",
+    "isn't": "is not",
+    "not": "is not",
+    "is not equal to": "is not",
+    ">": "is more",
+    "more": "is more",
+    "more than": "is more",
+    "is more than": "is more",
+    "greater": "is more",
+    "greater than": "is more",
+    "is greater": "is more",
+    "is greater than": "is more",
+    ">=": "is more or equal",
+    "is more or equal to": "is more or equal",
+    "is more than or equal to": "is more or equal",
+    "is greater or equal": "is more or equal",
+    "is greater or equal to": "is more or equal",
+    "is greater than or equal to": "is more or equal",
+    "<": "is less",
+    "less": "is less",
+    "less than": "is less",
+    "is less than": "is less",
+    "<=": "is less or equal",
+    "is less or equal to": "is less or equal",
+    "is less than or equal to": "is less or equal",
+    "is one": "is one of",
+    "is one of many": "is one of",
+    "is among": "is one of",
+    "among": "is one of",
+    "is not among": "is not one of",
+    "not among": "is not one of",
+    "inside": "within",
+    "inside interval": "within",
+    "interval": "within",
+    "is between": "within",
+    "outside interval": "outside",
+}
+
+
+def _compared(operator: str, text: str, type_: t.Type) -> str:
+    """A condition of OpenRules as a unary test."""
+    word = operator.casefold()
+    word = _WORDS.get(word, word)
+    if word in _ALONE:
+        if text:
+            raise _NotUnderstoodError(f"`{operator}` stands with a value", "take the value out")
+        return _ALONE[word]
+    meaning = _MEANINGS.get(word)
+    if meaning is None:
+        help = did_you_mean(word, [*_MEANINGS, *_ALONE, *_WORDS])
+        raise _NotUnderstoodError(f"the operator `{operator}` is not understood", help, operator=True)
+    return meaning(text, type_)
