@@ -425,7 +425,7 @@ class _Parser:
 _Words = tuple[str, ...]
 #: Kinds of tokens that names of the full language are made of.
 _NAME_KINDS = ("name", "keyword", "number")
-_NAME_SYMBOLS = frozenset("./-'+*")
+_NAME_SYMBOLS = frozenset("./-'+*?")
 #: Names of more than one token that the language itself has.
 _STANDARD_NAMES = (
     "date and time",
@@ -444,8 +444,8 @@ class _FullParser(_Parser):
 
     def __init__(self, text: str, names: Iterable[str]) -> None:
         super().__init__(text)
-        #: How names with signs are written, by their tokens.
-        self.spellings: dict[_Words, set[str]] = {}
+        #: How names with signs are written, by their tokens: `a - b` is the name `a-b` where that is in scope.
+        self.spellings: dict[_Words, str] = {}
         #: The names in scope, innermost last.
         self.scopes: list[set[_Words]] = [{self.learn(name) for name in names}]
         #: Keys of contexts, which may follow a point or stand in a filter.
@@ -483,21 +483,15 @@ class _FullParser(_Parser):
             length += 1
         words = tuple(token.value for token in self.tokens[self.at : self.at + length])
         for n in range(length, 0, -1):
-            if any(words[:n] in names for names in known) and self.joined(n):
+            if any(words[:n] in names for names in known):
                 return n
         return 0
-
-    def joined(self, length: int) -> bool:
-        """Whether signs among these tokens stand as in a name: where `a-b` is one, `a - b` is a difference."""
-        first, last = self.tokens[self.at], self.tokens[self.at + length - 1]
-        found = self.spellings.get(tuple(token.value for token in self.tokens[self.at : self.at + length]))
-        return found is None or _spelled(self.text[first.start : last.end]) in found
 
     def learn(self, name: str) -> _Words:
         """A name as the parser compares it; how those with signs are spelled is kept."""
         words = _words(name)
         if any(word in _NAME_SYMBOLS for word in words):
-            self.spellings.setdefault(words, set()).add(_spelled(name))
+            self.spellings.setdefault(words, _spelled(name))
         return words
 
     def run(self) -> int:
@@ -509,9 +503,10 @@ class _FullParser(_Parser):
 
     def named(self, length: int) -> tuple[str, s.Span]:
         """Takes so many tokens as a name: its text, with single spaces, and its place."""
-        first, last = self.tokens[self.at], self.tokens[self.at + length - 1]
+        found = self.tokens[self.at : self.at + length]
         self.at += length
-        return _spelled(self.text[first.start : last.end]), (first.start, last.end)
+        span = found[0].start, found[-1].end
+        return self.spellings.get(tuple(t.value for t in found)) or _spelled(self.text[slice(*span)]), span
 
     def until(self, *ends: str) -> int:
         """How many tokens of a new name stand before one of `ends`; 0 where that is no name."""
@@ -528,6 +523,14 @@ class _FullParser(_Parser):
             length += 1
 
     # -- expressions --------------------------------------------------------------------------------------
+
+    def expression(self, least: int) -> s.Node:
+        token = self.peek()
+        if least == 0 and token.kind == "operator" and token.value in COMPARISONS:
+            self.take()
+            operand = super().expression(BINDING["in"])  # a range with one end, as a value
+            return s.Test((token.start, operand.span[1]), token.value, operand)
+        return super().expression(least)
 
     def prefix(self) -> s.Node:
         token = self.peek()
@@ -628,15 +631,6 @@ class _FullParser(_Parser):
             return self.bracketed(token)
         self.at -= 1
         raise self.unexpected(token, "expected a value")
-
-    def bracketed(self, opening: Token) -> s.Node:
-        if opening.value == "(" and self.peek().kind == "operator" and self.peek().value in COMPARISONS:
-            # A range with one end, as a value: `(< 5)`.
-            op = self.take()
-            operand = self.inside()
-            close = self.expect(")")
-            return s.Test((opening.start, close.end), op.value, operand)
-        return super().bracketed(opening)
 
     def context(self) -> s.Node:
         start = self.take().start

@@ -441,6 +441,8 @@ def BUILTIN(site: Site, name: str) -> Function:
 def CALL(site: Site, name: str, names: tuple[str, ...], *args: Any) -> Any:
     """A call of a built-in: the first row that takes the arguments as they are, or else after conversions."""
     rows = [(row, bound) for row in BUILTINS[name] if (bound := _bound(row, names, args)) is not None]
+    if names:  # of rows with the same names, the one in whose order they are written
+        rows.sort(key=lambda found: [p.name for p in found[0].parameters][: len(names)] != list(names))
     if not rows:
         forms = " or ".join(f"`{row.signature}`" for row in BUILTINS[name])
         warn(site, "arguments", f"`{name}` is called as {forms}")
