@@ -11,7 +11,7 @@ from sancha.engine.feel import syntax as s
 from sancha.engine.feel.full import Problem, resolve
 from sancha.engine.feel.kinds import Kind
 from sancha.engine.feel.parser import parse_dmn, parse_dmn_tests
-from sancha.engine.run.operations import Listening, Warning, warn
+from sancha.engine.run.operations import Listening, Warning, guarded
 from sancha.engine.run.to_python import compile_core
 
 __all__ = ["Problem", "Program", "Result", "Warning", "compile_dynamic", "compile_text", "test_text"]
@@ -44,11 +44,8 @@ class Program:
 
     def value(self, values: Mapping[str, Any]) -> Any:
         """The value alone: its warnings go to whoever listens."""
-        try:
-            return self._run({name: values.get(name) for name in self.names}, {}, {}, None)
-        except RecursionError:
-            warn(self._site, "limit", "the expression goes too deep")
-            return None
+        facts = {name: values.get(name) for name in self.names}
+        return guarded(self._site, self._run, facts, {}, {}, None)
 
 
 def compile_dynamic(

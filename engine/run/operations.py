@@ -6,6 +6,7 @@ swallowed. Numbers and texts mean what the strict language's rows of the operato
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -47,37 +48,84 @@ class Warning:
         return f"{where}line {self.line}, column {self.column}: {self.message}"
 
 
-_FOUND: ContextVar[list[Warning] | None] = ContextVar("warnings", default=None)
 #: More warnings of one run than this say nothing new.
 _MOST_WARNINGS = 1_000
-#: A range of more items is not walked through.
+#: A range of more items is not walked through, a longer list or text is not made.
 MAX_ITEMS = 1_000_000
+_LONGEST_TEXT = 10_000_000
+#: Items gone through and functions called in one run: beyond that it is taken to run without end.
+MAX_STEPS = 5_000_000
+#: Python's frames: enough for functions that call themselves some thousand times.
+_FRAMES = 8_000
+
+
+class Exhausted(Exception):
+    """A run took more steps than it may."""
 
 
 class Listening:
-    """Collects the warnings of all that runs inside; a listener further out gets them too."""
+    """Collects the warnings of all that runs inside, and bounds its steps; a listener further out gets them too."""
 
     def __init__(self) -> None:
         self.found: list[Warning] = []
+        self.steps = 0
+        self.guarded = False
 
     def __enter__(self) -> list[Warning]:
-        self.outer = _FOUND.get()
-        self.token = _FOUND.set(self.found)
+        self.outer = _RUN.get()
+        self.root: Listening = self if self.outer is None else self.outer.root
+        if self.outer is None:
+            self.frames = sys.getrecursionlimit()
+            sys.setrecursionlimit(max(self.frames, _FRAMES))
+        self.token = _RUN.set(self)
         return self.found
 
     def __exit__(self, *_: object) -> None:
-        _FOUND.reset(self.token)
-        if self.outer is not None:
-            self.outer.extend(self.found)
+        _RUN.reset(self.token)
+        if self.outer is None:
+            sys.setrecursionlimit(self.frames)
+        else:
+            self.outer.found.extend(self.found)
+
+
+_RUN: ContextVar[Listening | None] = ContextVar("run", default=None)
 
 
 def warn(site: Site, kind: str, message: str) -> None:
-    found = _FOUND.get()
-    if found is None or len(found) >= _MOST_WARNINGS:
+    run = _RUN.get()
+    if run is None or len(run.found) >= _MOST_WARNINGS:
         return
     line = site.text.count("\n", 0, site.span[0])
     column = site.span[0] - (site.text.rfind("\n", 0, site.span[0]) + 1)
-    found.append(Warning(kind, message, site.place, site.text, line + 1, column + 1))
+    run.found.append(Warning(kind, message, site.place, site.text, line + 1, column + 1))
+
+
+def guarded(site: Site, function: Callable[..., Any], *args: Any) -> Any:
+    """The value of a function, or null with a warning where it runs without end.
+
+    Only the outermost of such calls gives up: an inner one would be tried again and again.
+    """
+    run = _RUN.get()
+    if run is None or run.root.guarded:
+        return function(*args)
+    run.root.guarded = True
+    try:
+        return function(*args)
+    except RecursionError:
+        warn(site, "limit", "functions call each other too deep, or without end")
+    except Exhausted:
+        warn(site, "limit", f"more than {MAX_STEPS:,} steps")
+    finally:
+        run.root.guarded = False
+    return None
+
+
+def _step() -> None:
+    run = _RUN.get()
+    if run is not None:
+        run.root.steps += 1
+        if run.root.steps > MAX_STEPS:
+            raise Exhausted
 
 
 def FAIL(site: Site, kind: str, message: str) -> None:
@@ -129,9 +177,7 @@ def OPERATE(site: Site, op: str, *operands: Any) -> Any:
     if value is None:
         warn(site, "arithmetic", "division by zero" if op == "/" else f"`{shown}` has no result here")
         return None
-    if isinstance(value, Decimal):
-        return _number(site, value)
-    return value
+    return _bounded(site, value)
 
 
 def _number(site: Site, value: Decimal) -> Decimal | None:
@@ -301,6 +347,7 @@ def FILTER(site: Site, base: Any, condition: Callable[[Any], Any]) -> Any:
     items = base if isinstance(base, list) else [base]
     kept = []
     for item in items or [None]:
+        _step()
         met = condition(item)
         if isinstance(met, Decimal):
             return ITEM(site, items, met)
@@ -351,6 +398,7 @@ def _each(
         yield None
         return
     for item in items:
+        _step()
         yield from _each(site, sources, (*bound, item))
 
 
@@ -416,6 +464,7 @@ def INVOKE(site: Site, names: tuple[str, ...], function: Any, *args: Any) -> Any
     elif len(args) != len(known):
         warn(site, "arguments", f"the function takes {len(known)} arguments, not {len(args)}")
         return None
+    _step()
     try:
         values = [
             value if kind is None else coerce(value, kind)
@@ -425,8 +474,6 @@ def INVOKE(site: Site, names: tuple[str, ...], function: Any, *args: Any) -> Any
         return result if function.result is None else coerce(result, function.result)
     except FeelError as error:
         warn(site, error.kind, error.message)
-    except RecursionError:
-        warn(site, "limit", "functions call each other without end")
     return None
 
 
@@ -466,7 +513,20 @@ def _called(site: Site, row: Builtin, values: Sequence[Any]) -> Any:
     except FeelError as error:
         warn(site, error.kind, f"{row.name}: {error.message}")
         return None
-    return _number(site, value) if isinstance(value, Decimal) else value
+    return _bounded(site, value)
+
+
+def _bounded(site: Site, value: Any) -> Any:
+    """A value that is not too large to go on with."""
+    if isinstance(value, Decimal):
+        return _number(site, value)
+    if isinstance(value, list) and len(value) > MAX_ITEMS:
+        warn(site, "limit", f"a list of more than {MAX_ITEMS:,} items")
+        return None
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        warn(site, "limit", f"a string of more than {_LONGEST_TEXT:,} characters")
+        return None
+    return value
 
 
 _LEFT_OUT = object()
