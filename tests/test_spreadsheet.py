@@ -208,6 +208,27 @@ def test_errors_of_excel_are_no_values(tmp_path: Path) -> None:
     assert messages(path) == ["level.xlsx!B2: the cell holds an error of Excel"]
 
 
+def test_cells_far_off_are_refused(tmp_path: Path) -> None:
+    """One stray cell at the end of a sheet must not take the memory of all cells before it."""
+    path = workbook(
+        tmp_path / "level.xlsx", [NAMES, good()], then=lambda book, page: page.write("XFD1048576", "x")
+    )
+    help = "delete what stands far off the table"
+    assert messages(path) == [
+        f"level.xlsx!XFD1048576: the sheet reaches so far that it cannot be a table = {help}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('<c r="B2"', '<c r="B999999999"'), ('<c r="B2"', '<c r="A2"'), ('<row r="2"', '<row r="0"')],
+)
+def test_cells_out_of_place_are_refused(tmp_path: Path, old: str, new: str) -> None:
+    path = workbook(tmp_path / "level.xlsx", [NAMES, good()])
+    patched(path, "xl/worksheets/sheet1.xml", old, new)
+    assert messages(path)[0].startswith("`level.xlsx` is no XLSX workbook, or it is damaged")
+
+
 def test_entities_are_not_resolved(tmp_path: Path) -> None:
     path = workbook(tmp_path / "level.xlsx", [NAMES, good(amount=Formula("=1"))])
     lol = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]>'

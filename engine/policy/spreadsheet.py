@@ -39,6 +39,8 @@ Cells = tuple[list[str], Callable[[int], Place]]
 OTHER_BOOKS: Final = frozenset((".xls", ".xlsm", ".xlsb", ".ods", ".et", ".numbers"))
 #: What a workbook may hold, unpacked.
 _MOST_BYTES: Final = 256 << 20
+_MOST_CELLS: Final = 4_000_000
+_MOST_COLUMNS: Final = 16_384
 #: Excel keeps 15 digits of a number, and shows no more.
 _DIGITS: Final = 15
 _CODE: Final = "E0408"
@@ -155,10 +157,15 @@ def _letters(column: int) -> str:
     return letters
 
 
-def _column(cell: str) -> int:
-    """The column of a cell: 1 for `B3`."""
+def _at(cell: str | None, row: int, otherwise: int) -> int:
+    """The column of a cell of this row: 1 for `B3`. Raises ValueError for a cell of another row."""
+    if cell is None:
+        return otherwise
+    match = re.fullmatch(r"([A-Z]{1,3})(\d+)", cell)
+    if match is None or int(match[2]) != row + 1:
+        raise ValueError(cell)
     column = 0
-    for letter in cell.rstrip("0123456789"):
+    for letter in match[1]:
         column = column * 26 + ord(letter) - 64
     return column - 1
 
@@ -217,13 +224,14 @@ def _sheet(
         )
     elif name not in visible:
         raise _refused(path, f"hides its sheet `{name}`", "unhide it: a table has to be seen")
-    cells = book.get_sheet_by_name(name)
     label = str(path) if len(visible) == 1 else f"{path}!{name}"
-    sheet = _Sheet(label, cells.to_python(skip_empty_area=False))
+    sheet = _look_behind(archive, name, label)
+    cells = book.get_sheet_by_name(name)
+    sheet.grid = cells.to_python(skip_empty_area=False)
+    width = sheet.width()
     for (top, left), (bottom, right) in cells.merged_cell_ranges or ():
-        for row in range(top, min(bottom, len(sheet.grid) - 1) + 1):
-            sheet.merged |= {(row, column): (top, left) for column in range(left, right + 1)}
-    _look_behind(archive, name, sheet)
+        for row in range(top, min(bottom + 1, len(sheet.grid))):
+            sheet.merged |= {(row, column): (top, left) for column in range(left, min(right, width) + 1)}
     return sheet
 
 
@@ -240,40 +248,50 @@ _RELATION: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relat
 _STRICT_RELATION: Final = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 
 
-def _look_behind(archive: zipfile.ZipFile, name: str, sheet: _Sheet) -> None:
-    """Formulas, errors, hidden rows and columns, which the values do not tell."""
-    relation = next(
-        element.get(_RELATION) or element.get(_STRICT_RELATION)
-        for element in _xml(archive, "xl/workbook.xml", ["sheet"])
-        if element.get("name") == name
-    )
-    target = next(
-        element.get("Target")
-        for element in _xml(archive, "xl/_rels/workbook.xml.rels", ["Relationship"])
-        if element.get("Id") == relation
-    )
-    part = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
-    content = archive.read(part)
-    if not any(mark in content for mark in (b"<f", b":f", b't="e"', b"t='e'", b"hidden=")):
-        return
+def _part(archive: zipfile.ZipFile, name: str) -> str:
+    """The part of the archive that holds a sheet."""
+    sheets = _xml(archive, "xl/workbook.xml", ["sheet"])
+    relations = {e.get("name"): e.get(_RELATION) or e.get(_STRICT_RELATION) for e in sheets}
+    found = _xml(archive, "xl/_rels/workbook.xml.rels", ["Relationship"])
+    target = str({e.get("Id"): e.get("Target") for e in found}[relations[name]])
+    return target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
+
+
+def _look_behind(archive: zipfile.ZipFile, name: str, label: str) -> _Sheet:
+    """A sheet without its values: formulas, errors, hidden rows and columns, which the values do not tell.
+
+    A sheet is refused that reaches too far: the reader of values makes room for all its cells, empty ones too.
+    """
+    sheet = _Sheet(label, [])
     row = column = -1
-    for element in _xml(archive, part, ["row", "col"]):
+    width = height = 0
+    for element in _xml(archive, _part(archive, name), ["row", "col"]):
         hidden = element.get("hidden") in ("1", "true")
         if etree.QName(element).localname == "col":
             if hidden:
-                last = min(int(element.get("max")), sheet.width())
-                sheet.hidden_columns |= set(range(int(element.get("min")) - 1, last))
+                first, last = int(element.get("min")), min(int(element.get("max")), _MOST_COLUMNS)
+                sheet.hidden_columns |= set(range(first - 1, last))
             continue
-        row = int(element.get("r", row + 2)) - 1  # the numbers may be left out
+        row, before = int(element.get("r", row + 2)) - 1, row  # the numbers may be left out
         if hidden:
             sheet.hidden_rows.add(row)
         column = -1
-        for cell in element.findall("{*}c"):
-            column = _column(cell.get("r")) if cell.get("r") else column + 1
+        for cell in element:
+            column, left = _at(cell.get("r"), row, column + 1), column
+            if column <= left or row <= before:
+                raise ValueError("rows and cells do not stand in order")
+            if len(cell) == 0:
+                continue
+            width, height = max(width, column + 1), max(height, row + 1)
             if cell.find("{*}f") is not None:
                 sheet.formulas.add((row, column))
             if cell.get("t") == "e":
                 sheet.errors.add((row, column))
+            if width * height > _MOST_CELLS or column > _MOST_COLUMNS:
+                place = Place(label, row + 1, 1, cell=f"{_letters(column)}{row + 1}")
+                message = "the sheet reaches so far that it cannot be a table"
+                raise PackError([Diagnostic(_CODE, message, place, "delete what stands far off the table")])
+    return sheet
 
 
 # -- the rows ----------------------------------------------------------------------------------------------------------
