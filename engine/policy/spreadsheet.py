@@ -21,7 +21,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -136,9 +136,16 @@ class _Sheet:
 
     def blank(self, row: int) -> bool:
         """Whether nothing stands in the row itself."""
-        empty = all(self.value(row, column) == "" for column in range(len(self.grid[row])))
-        return empty and not any(r == row for r, _ in (*self.errors, *self.formulas))
+        return row not in self.unread and all(
+            self.value(row, column) == "" for column in range(len(self.grid[row]))
+        )
 
+    @cached_property
+    def unread(self) -> set[int]:
+        """The rows with formulas or errors, whose values may be empty."""
+        return {row for row, _ in self.errors | self.formulas}
+
+    @cached_property
     def width(self) -> int:
         return max(map(len, self.grid), default=0)
 
@@ -228,7 +235,7 @@ def _sheet(
     sheet = _look_behind(archive, name, label)
     cells = book.get_sheet_by_name(name)
     sheet.grid = cells.to_python(skip_empty_area=False)
-    width = sheet.width()
+    width = sheet.width
     for (top, left), (bottom, right) in cells.merged_cell_ranges or ():
         for row in range(top, min(bottom + 1, len(sheet.grid))):
             sheet.merged |= {(row, column): (top, left) for column in range(left, min(right, width) + 1)}
@@ -323,6 +330,8 @@ class _Reader:
         self.sheet = sheet
         self.shape = shape
         self.defects: list[Diagnostic] = []
+        #: Columns in which nothing may stand.
+        self.strays: list[int] = []
 
     def defect(self, message: str, row: int, column: int, help: str | None = None) -> None:
         found = Diagnostic(_CODE, message, self.sheet.place(row, column), help)
@@ -337,6 +346,8 @@ class _Reader:
         layout = self.layout(full[0])
         if layout is None or self.defects:
             raise PackError(self.defects)
+        known = {s.column for s in layout.sources} | {s.operators for s in layout.sources} | layout.remarks
+        self.strays = [column for column in range(self.sheet.width) if column not in known]
         self.hidden(layout, full)
         out = [self.row(row, layout) for row in full if row >= layout.first]
         if not out and not self.defects:
@@ -363,9 +374,8 @@ class _Reader:
         for i, source in enumerate(layout.sources):
             text = self.operand(row, source, i, layout)
             texts.append(text)
-        known = {s.column for s in layout.sources} | {s.operators for s in layout.sources} | layout.remarks
-        for column in range(self.sheet.width()):
-            if column not in known and self.sheet.value(row, column) != "":
+        for column in self.strays:
+            if self.sheet.value(row, column) != "":
                 self.defect("the cell stands under no column of the table", row, column, self.shape.listed())
         anchors = [self.anchor(row, source.column, layout.first) for source in layout.sources]
         return texts, lambda i: self.sheet.place(*anchors[i])
@@ -462,7 +472,7 @@ class _Reader:
     # -- layouts ------------------------------------------------------------------------------------------
 
     def layout(self, first: int) -> _Layout | None:
-        marks = [self.sheet.text(first, column).casefold() for column in range(self.sheet.width())]
+        marks = [self.sheet.text(first, column).casefold() for column in range(self.sheet.width)]
         if re.match(
             r"decisiontable|ruletable|(decision|rules)\s", next((mark for mark in marks if mark), "")
         ):
@@ -477,7 +487,7 @@ class _Reader:
         columns = self.shape.columns
         names = [c.name for c in columns]
         slips = ""
-        for column in range(self.sheet.width()):
+        for column in range(self.sheet.width):
             text = self.sheet.text(first, column)
             at = _named(text, columns)
             if not text:
@@ -560,7 +570,7 @@ class _Reader:
 
     def openrules(self, first: int) -> _Layout | None:
         """`DecisionTable NAME`, what each column is (a condition stands over operators and values), the names."""
-        column = next(c for c in range(self.sheet.width()) if self.sheet.text(first, c))
+        column = next(c for c in range(self.sheet.width) if self.sheet.text(first, c))
         keyword, _, name = self.sheet.text(first, column).partition(" ")
         policies = _KEYWORDS.get(keyword.casefold())
         if policies is None:
@@ -576,7 +586,7 @@ class _Reader:
         remarks = set()
         inputs = len(self.shape.inputs)
         column = 0
-        while column < self.sheet.width():
+        while column < self.sheet.width:
             kind = self.sheet.text(first + 1, column)
             span = 1
             while self.sheet.merged.get((first + 1, column + span), ()) == (
