@@ -166,7 +166,7 @@ def test_what_does_not_conform(value: Any, type_: str, message: str) -> None:
 
 
 def test_allowed_values_count_for_variables_but_not_for_instance_of() -> None:
-    small = Kind("number", allowed=Constraint("< 10", lambda value: value < 10))
+    small = Kind("number", allowed=Constraint("< 10", lambda value, _: value < 10))
     assert instance_of(D(11), small)
     assert coerce(D(9), small) == 9
     for value, type_ in ((D(11), small), ([D(1), D(11)], small.list_of()), (D(11), small.list_of())):
@@ -361,6 +361,22 @@ def test_what_is_null_says_why_and_where() -> None:
     assert place is not None
     assert lines[place.line - 1][place.column - 1 :].startswith('double("21")')
     assert all(model.place_of(w) is not None for w in found.warnings)
+
+
+def test_allowed_values_of_a_component_may_speak_of_those_beside_it(tmp_path: Path) -> None:
+    body = (
+        '<itemDefinition name="tLoan"><itemComponent name="Upper limit"><typeRef>number</typeRef></itemComponent>'
+        '<itemComponent name="Drawn" isCollection="true"><typeRef>number</typeRef>'
+        "<allowedValues><text>&lt;= Upper limit</text></allowedValues></itemComponent></itemDefinition>"
+        '<inputData id="_Loan" name="Loan"><variable name="Loan" typeRef="tLoan"/></inputData>'
+        + decision("Rest", "Loan.Upper limit - sum(Loan.Drawn)", requires("Loan", kind="Input"))
+    )
+    assert evaluated(tmp_path, body, Loan={"Upper limit": D(10), "Drawn": [D(3), D(2)]}).values == {
+        "Rest": D(5)
+    }
+    found = evaluated(tmp_path, body, Loan={"Upper limit": D(10), "Drawn": [D(3), D(11)]})
+    assert found.values == {"Rest": None}
+    assert "11 is not among the allowed values <= Upper limit" in found.warnings[0].message
 
 
 def test_inputs_must_be_of_their_types() -> None:

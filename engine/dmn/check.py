@@ -55,8 +55,8 @@ def _found(model: Model) -> Iterator[Diagnostic]:
 
 
 def _of_types(model: Model, unit: Unit) -> Iterator[Diagnostic]:
-    for located, text in unit.types.tests:
-        for problem in resolve(located, ["?", "item"], unit.types.named).problems:
+    for located, text, beside in unit.types.tests:
+        for problem in resolve(located, [*beside, "?"], unit.types.named).problems:
             place = model.sources.place(unit.definitions.path, text, *problem.site.span)
             yield _diagnostic(problem, located.place, place)
 

@@ -74,16 +74,16 @@ class Types:
         self.sources = sources
         self.problems: list[Diagnostic] = []
         self.named: dict[str, Kind] = {}
-        #: The tests of allowed values, with their texts.
-        self.tests: list[tuple[s.Located, m.Text]] = []
+        #: The tests of allowed values, with their texts and the names of components that they may speak of.
+        self.tests: list[tuple[s.Located, m.Text, frozenset[str]]] = []
         #: The names of components, entries, columns and outputs: what may follow a point.
         self.keys: set[str] = set()
-        for item in definitions.imports:
-            if item.definitions is not None:
-                imported = Types(item.definitions, sources)
-                prefix = f"{item.name}." if item.name else ""
+        for link in definitions.imports:
+            if link.definitions is not None:
+                imported = Types(link.definitions, sources)
+                prefix = f"{link.name}." if link.name else ""
                 self.named.update({prefix + name: kind for name, kind in imported.named.items()})
-                self.keys |= imported.keys | {element.name for element in item.definitions.elements}
+                self.keys |= imported.keys | {element.name for element in link.definitions.elements}
         self._written = {item.name: item for item in definitions.item_definitions}
         self._open: list[str] = []
         for item in definitions.item_definitions:
@@ -138,60 +138,59 @@ class Types:
                 kind.name, kind.item, kind.fields, kind.parameters, kind.result, kind.allowed, name
             )
 
-    def _item(self, item: m.ItemDefinition) -> Kind:
+    def _item(self, item: m.ItemDefinition, beside: frozenset[str] = frozenset()) -> Kind:
+        """The type of a definition, or of a component; `beside`: the names of the components of its context."""
         if item.components:
-            kind = Kind("context", fields=tuple((part.name, self._item(part)) for part in item.components))
+            names = frozenset(part.name for part in item.components)
+            kind = Kind(
+                "context", fields=tuple((part.name, self._item(part, names)) for part in item.components)
+            )
         elif item.function is not None:
             function = item.function
+            output = function.output_type_ref
             kind = Kind(
                 "function",
                 parameters=tuple(self.kind(p.type_ref, p.line) for p in function.parameters),
-                result=None
-                if function.output_type_ref is None
-                else self.kind(function.output_type_ref, function.line),
+                result=None if output is None else self.kind(output, function.line),
             )
         else:
             kind = self.kind(item.type_ref, item.line)
         if item.allowed_values is not None:
-            kind = self._restricted(kind, item.allowed_values, item, "allowed values")
+            kind = self._restricted(
+                kind, item.allowed_values, f'allowed values of type "{item.name}"', beside
+            )
         if item.is_collection:
             kind = kind.list_of()
         if item.type_constraint is not None:
-            kind = self._restricted(kind, item.type_constraint, item, "type constraint")
+            kind = self._restricted(kind, item.type_constraint, f'constraint of type "{item.name}"', beside)
         return kind
 
-    def _restricted(self, kind: Kind, tests: m.UnaryTests, item: m.ItemDefinition, what: str) -> Kind:
+    def _restricted(self, kind: Kind, tests: m.UnaryTests, place: str, beside: frozenset[str]) -> Kind:
         text = tests.text
         if not text.text.strip():
             return kind
-        place = f'{what} of type "{item.name}"'
-        names = {"item", *(_keys_of_kind(kind))}
         try:
-            tree = parse_dmn_tests(text.text, names)
+            tree = parse_dmn_tests(text.text, {*beside, *_keys_of_kind(kind)})
         except FeelSyntaxError as error:
-            self.problems.append(
-                Diagnostic(
-                    error.code,
-                    f"{error.message} ({place})",
-                    self.sources.place(self.definitions.path, text, *error.span),
-                    error.help,
-                )
-            )
+            at = self.sources.place(self.definitions.path, text, *error.span)
+            self.problems.append(Diagnostic(error.code, f"{place}: {error.message}", at, error.help))
             return kind
         located = s.Located(_NOWHERE, place, text.text, tree)
-        self.tests.append((located, text))
-        return restricted(kind, Constraint(" ".join(text.text.split()), _holds(located, self.named)))
+        self.tests.append((located, text, beside))
+        return restricted(kind, Constraint(" ".join(text.text.split()), _holds(located, beside, self.named)))
 
 
-def _holds(tests: s.Node, types: Mapping[str, Kind]) -> Callable[[Any], bool]:
+def _holds(
+    tests: s.Node, beside: frozenset[str], types: Mapping[str, Kind]
+) -> Callable[[Any, Mapping[str, Any]], bool]:
     """Unary tests as a function; compiled when it is first asked."""
     program: Program | None = None
 
-    def holds(value: Any) -> bool:
+    def holds(value: Any, context: Mapping[str, Any]) -> bool:
         nonlocal program
         if program is None:
-            program = compile_dynamic(tests, ["?"], types)
-        return bool(program.run({"?": value}).value is True)
+            program = compile_dynamic(tests, [*beside, "?"], types)
+        return program.run({**context, "?": value}).value is True
 
     return holds
 
@@ -504,7 +503,7 @@ class Lowering:
             kind = kind.item
         if clause.type_ref is None and len(table.outputs) > 1:
             kind = dict(kind.fields or ()).get(clause.name or "", ANY)
-        return None if kind.allowed is None else allowed_tests(kind.allowed.text)
+        return None if kind.allowed is None else allowed_tests(kind.allowed.last or kind.allowed.text)
 
 
 def _typed(node: s.Node, kind: Kind) -> s.Node:

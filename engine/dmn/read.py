@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn
 
 from lxml import etree
 
@@ -32,7 +32,6 @@ VERSIONS = {
     "20230324": "1.5",
     "20240513": "1.6",
 }
-_FEEL_PREFIX = re.compile(r"^feel:")
 _EXPRESSIONS = (
     "literalExpression context invocation functionDefinition relation list conditional filter for some every "
     "decisionTable"
@@ -46,7 +45,6 @@ _UNUSED = frozenset(
 _ABOUT = frozenset(("description", "extensionElements"))
 _POLICIES = ("UNIQUE", "FIRST", "PRIORITY", "ANY", "COLLECT", "RULE ORDER", "OUTPUT ORDER")
 
-T = TypeVar("T")
 _E = Any  # an element of lxml, which has no types
 
 
@@ -66,7 +64,7 @@ def target_namespace(path: Path) -> str | None:
                 file, events=("start",), resolve_entities=False, no_network=True, load_dtd=False
             )
             _, root = next(iter(events))
-            return cast("str | None", root.get("namespace")) if _tag(root)[0] else None
+            return root.get("namespace") if _tag(root)[0] else None
     except (OSError, StopIteration, etree.XMLSyntaxError):
         return None
 
@@ -373,6 +371,12 @@ class _Reader:
     def read_literalExpression(self, element: _E, about: dict[str, Any]) -> m.Expression:
         return m.LiteralExpression(text=self.text(element), **about)
 
+    def literal(self, element: _E) -> m.LiteralExpression:
+        """An element that is a literal expression by another name."""
+        return m.LiteralExpression(
+            text=self.text(element), type_ref=self.type_ref(element), **self.about(element)
+        )
+
     def read_context(self, element: _E, about: dict[str, Any]) -> m.Expression:
         entries = []
         for _, child in self.children(element, "contextEntry"):
@@ -522,19 +526,13 @@ class _Reader:
 
     def input_clause(self, element: _E) -> m.InputClause:
         parts = self.only(element, "inputExpression", "inputValues")
-        expression = None
-        if "inputExpression" in parts:
-            expression = self.expression("literalExpression", parts["inputExpression"])
-            assert isinstance(expression, m.LiteralExpression)
+        expression = self.literal(parts["inputExpression"]) if "inputExpression" in parts else None
         values = self.tests(parts["inputValues"]) if "inputValues" in parts else None
         return m.InputClause(expression=expression, values=values, **self.about(element))
 
     def output_clause(self, element: _E) -> m.OutputClause:
         parts = self.only(element, "outputValues", "defaultOutputEntry")
-        default = None
-        if "defaultOutputEntry" in parts:
-            default = self.expression("literalExpression", parts["defaultOutputEntry"])
-            assert isinstance(default, m.LiteralExpression)
+        default = self.literal(parts["defaultOutputEntry"]) if "defaultOutputEntry" in parts else None
         return m.OutputClause(
             name=self.name(element, needed=False) or None,
             type_ref=self.type_ref(element),
@@ -549,9 +547,7 @@ class _Reader:
             if name == "inputEntry":
                 tests.append(self.tests(child))
             elif name == "outputEntry":
-                result = self.expression("literalExpression", child)
-                assert isinstance(result, m.LiteralExpression)
-                results.append(result)
+                results.append(self.literal(child))
             else:
                 annotations.append(self.text(child).text)
         if (len(tests), len(results)) != (inputs, outputs):
@@ -765,7 +761,7 @@ def _tag(element: _E) -> tuple[str | None, str]:
 
 def _outer(element: _E) -> str:
     """An element as XML, its namespaces declared, without what follows it."""
-    return cast(str, etree.tostring(element, encoding="unicode", with_tail=False))
+    return etree.tostring(element, encoding="unicode", with_tail=False)
 
 
 def _plain(error: Exception) -> str:

@@ -40,10 +40,15 @@ SIMPLE = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constraint:
-    """What the values of a type must pass beside conforming to it; `text` is the unary tests as written."""
+    """What the values of a type must pass beside conforming to it; `text` is the unary tests as written.
+
+    `holds` takes the value and, for an entry of a context, the context: tests may speak of the entries beside it.
+    `last` are the tests of the type itself, where it restricts another that is restricted too.
+    """
 
     text: str
-    holds: Callable[[Any], bool]
+    holds: Callable[[Any, Mapping[str, Any]], bool]
+    last: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,9 @@ def restricted(kind: Kind, allowed: Constraint) -> Kind:
     if before is None:
         return replace(kind, allowed=allowed)
     both = Constraint(
-        f"{before.text} and {allowed.text}", lambda value: before.holds(value) and allowed.holds(value)
+        f"{before.text} and {allowed.text}",
+        lambda value, beside: before.holds(value, beside) and allowed.holds(value, beside),
+        allowed.text,
     )
     return replace(kind, allowed=both)
 
@@ -204,19 +211,21 @@ def _same_call(parameters: Any, result: Kind | None, other: Kind) -> bool:
     )
 
 
-def _forbidden(value: Any, kind: Kind) -> tuple[Any, Constraint] | None:
+def _forbidden(
+    value: Any, kind: Kind, beside: Mapping[str, Any] | None = None
+) -> tuple[Any, Constraint] | None:
     """The part of a conforming value that its type does not allow, and what it breaks."""
     if value is None:
         return None
-    if kind.allowed is not None and not kind.allowed.holds(value):
+    if kind.allowed is not None and not kind.allowed.holds(value, beside or {}):
         return value, kind.allowed
     if kind.name == "list" and kind.item is not None:
-        parts = ((part, kind.item) for part in value)
+        parts = ((part, kind.item, beside) for part in value)
     elif kind.fields is not None:
-        parts = ((value[name], field) for name, field in kind.fields)
+        parts = ((value[name], field, value) for name, field in kind.fields)
     else:
         return None
-    return next((broken for part, of in parts if (broken := _forbidden(part, of)) is not None), None)
+    return next((broken for part in parts if (broken := _forbidden(*part)) is not None), None)
 
 
 def _shown(value: Any) -> str:
