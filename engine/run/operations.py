@@ -30,6 +30,7 @@ from sancha.engine.feel.values import (
     order,
 )
 from sancha.engine.run import runtime
+from sancha.engine.run.java import method
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,11 +443,30 @@ def FUNCTION(
 def EXTERNAL(
     site: Site, parameters: tuple[tuple[str, Kind | None], ...], body: Callable[[], Any]
 ) -> Function:
-    """Foreign code is not run: the function gives null."""
+    """A function in another language: of Java's library, or one that gives null and says why."""
+    mapping = body()
+    java = mapping.get("java") if isinstance(mapping, dict) else None
+    named = [java.get("class"), java.get("method signature")] if isinstance(java, dict) else [None, None]
 
-    def run(*_: Any) -> None:
-        warn(site, "external function", "functions in other languages are not run")
+    def unknown(*_: Any) -> None:
+        what = (
+            "of PMML models"
+            if isinstance(mapping, dict) and "pmml" in mapping
+            else "that name no Java method"
+        )
+        warn(site, "external function", f"external functions {what} are not run")
 
+    if not all(isinstance(part, str) for part in named):
+        return Function(parameters, unknown, None)
+    try:
+        run = method(*named)
+    except FeelError as error:
+        message = error.message
+
+        def absent(*_: Any) -> None:
+            warn(site, "external function", message)
+
+        return Function(parameters, absent, None)
     return Function(parameters, run, None)
 
 
