@@ -13,7 +13,7 @@ from itertools import pairwise
 
 #: The free space between two shapes of a layer and between two layers, in the units of the diagram.
 GAP = 40
-LAYER_GAP = 80
+LAYER_GAP = 120
 #: The space kept free for a line that passes through a layer.
 _LANE = 16
 _ROUNDS = 12

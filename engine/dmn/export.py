@@ -2,7 +2,7 @@
 
 What DMN cannot hold (rules as obligations, clauses, waivers, the calendar, labels in other languages) travels in
 extension elements of the namespace `EXTENSION`, so that importing the model gives the pack again; the loss report names
-it, entry by entry. What a missing value means in the strict language is written out (`to_standard.py`), in tables by rows
+it. What a missing value means in the strict language is written out (`to_standard.py`), in tables by rows
 of their own: a row that may match, because a value that it needs is missing, is followed by one that gives null.
 """
 
