@@ -6,6 +6,7 @@ import errno
 import json
 import shutil
 import sys
+from collections import Counter
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -238,13 +239,33 @@ def explain(code: Annotated[str, typer.Argument(help="An error code, such as E02
 
 @app.command()
 def feel(
-    expression: Annotated[str, typer.Argument(help="An expression of the policy language.")],
+    expression: Annotated[
+        str | None,
+        typer.Argument(help="An expression of the policy language.", show_default="a dialogue"),
+    ] = None,
     context: Annotated[Path | None, typer.Option("--context", help="JSON file with the facts.")] = None,
     pack: Annotated[
         Path | None, typer.Option("--pack", help="Read the context as a loan file of this pack's vocabulary.")
     ] = None,
+    dmn: Annotated[bool, typer.Option("--dmn", help="The full language, as DMN models have it.")] = False,
 ) -> None:
-    """Evaluate one expression. Prints the value, or `unknown` and the facts that are missing."""
+    """Evaluate one expression: its value, or `unknown` and what is missing. Without one, a dialogue."""
+    if dmn and pack is not None:
+        raise SanchaError(
+            "`--dmn` and `--pack` exclude each other", help="packs are written in the strict language"
+        )
+    if expression is None or dmn:
+        from sancha.engine.run.repl import run
+        from sancha.engine.run.session import FullSession, StrictSession
+
+        session = FullSession.of_file(context) if dmn else StrictSession.of_files(pack, context)
+        if expression is not None:
+            typer.echo(session.answer(expression))
+            return
+        language = "the full language of DMN" if dmn else "the policy language"
+        if not run(session, f"sancha {__version__}, {language}; :help tells more"):
+            raise typer.Exit(2)
+        return
     from sancha.engine.run.single import evaluate
 
     answer = evaluate(expression, context, pack)
@@ -432,14 +453,10 @@ def dmn_run(
 
     loaded, found = evaluate_file(model, inputs, decision)
     sys.stdout.write(json_text({name: to_json(value) for name, value in found.values.items()}) + "\n")
-    for warning in found.warnings:
-        place = loaded.place_of(warning)
-        err.print(
-            f"warning: {place or warning.place}: {warning.message}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+    texts = [f"{loaded.place_of(w) or w.place or model}: {w.message}" for w in found.warnings]
+    for text, times in Counter(texts).items():
+        again = f" ({times} times)" if times > 1 else ""
+        err.print(f"warning: {text}{again}", markup=False, highlight=False, soft_wrap=True)
 
 
 @dmn.command("check")

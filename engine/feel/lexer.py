@@ -169,6 +169,27 @@ def tokens(text: str, full: bool = False) -> list[Token]:
     return out
 
 
+def pieces(text: str) -> Iterator[tuple[str, str]]:
+    """All parts of a text of either language with their kind, as an editor colours them; nothing is an error here.
+
+    Kinds are those of tokens, `space`, `comment`, and `error` for what begins no token.
+    """
+    at = 0
+    while at < len(text):
+        match = _FULL.match(text, at)
+        if match is None:
+            yield "error", text[at]
+            at += 1
+            continue
+        kind, value = str(match.lastgroup), match[0]
+        if kind == "space" and value.startswith("/"):
+            kind = "comment"
+        elif kind == "name" and value in FULL_KEYWORDS | KEYWORDS:
+            kind = "keyword"
+        yield kind, value
+        at = match.end()
+
+
 def line_comments(text: str) -> Iterator[tuple[int, int]]:
     """The spans of comments that begin with `//` and go on to the end of the line."""
     at = 0

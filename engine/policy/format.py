@@ -185,9 +185,8 @@ def format_yaml(text: str, shown: str, documents: Sequence[Document]) -> str:
 
 def _parts(root: Node) -> Parts:
     """Which scalars of a document are expressions, and the order of its keys."""
-    keys = (
-        {e.key.value: e.value for e in root.entries if isinstance(e.key, Scalar)} if _is_mapping(root) else {}
-    )
+    entries = root.entries if isinstance(root, Collection) and root.mapping else []
+    keys = {e.key.value: e.value for e in entries if isinstance(e.key, Scalar)}
     kind = next((k for k in ("rule", "decision", "table", "waivers") if k in keys), "")
     repeated = any(isinstance(node, Alias) for node in _nodes(root))
 
@@ -195,10 +194,6 @@ def _parts(root: Node) -> Parts:
         return None if repeated else _order(kind, keys, path)
 
     return lambda path: is_expression(kind, path), order
-
-
-def _is_mapping(node: Node) -> Any:
-    return isinstance(node, Collection) and node.mapping
 
 
 def _nodes(node: Node) -> Iterator[Node]:

@@ -715,7 +715,7 @@ _MAPPING_KEYS: dict[str, tuple[str, Schema]] = {
 
 
 def _keys(names: Iterable[str], required: Iterable[str] = ()) -> Schema:
-    properties = {name: _described(*reversed(_MAPPING_KEYS[name])) for name in names}
+    properties = {name: _described(_MAPPING_KEYS[name][1], _MAPPING_KEYS[name][0]) for name in names}
     out: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return out | ({"required": list(required)} if required else {})
 
@@ -780,4 +780,4 @@ def _offer(schema: Schema, pack: Pack) -> None:
     for (name, key), values in offers.items():
         part = schema.get("$defs", {}).get(name)
         if part is not None and key in part["properties"]:
-            part["properties"][key]["examples"] = values
+            part["properties"][key] |= {"type": ["string", "number"], "examples": values}

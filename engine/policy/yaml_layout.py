@@ -126,7 +126,7 @@ def lay_out_yaml(text: str, parts: Callable[[Node], Parts]) -> str:
 
 def comments(text: str) -> list[str]:
     """The comments of a YAML text, in order, without trailing blanks."""
-    return [c.text for c in _comments(text, list(yaml.parse(text, Loader=_LOADER)))]
+    return [c.text for c in _comments(text, _events(text))]
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def comments(text: str) -> list[str]:
 
 def _documents(text: str) -> Iterator[tuple[Node | None, list[tuple[bool, str]]]]:
     """The root of each document, comments tied to its entries, and the comments above its first entry."""
-    events = list(yaml.parse(text, Loader=_LOADER))
+    events = _events(text)
     notes = _comments(text, events)
     starts = [e.start_mark.index for e in events if isinstance(e, yaml.DocumentStartEvent)]
     stream = iter(events)
@@ -159,6 +159,10 @@ def _documents(text: str) -> Iterator[tuple[Node | None, list[tuple[bool, str]]]
         yield root, head
     if notes:
         yield None, _taken(notes, len(text))
+
+
+def _events(text: str) -> list[Any]:
+    return list(yaml.parse(text, Loader=_LOADER))
 
 
 def _node(event: Any, stream: Iterator[Any], text: str) -> Node:
@@ -519,7 +523,7 @@ class _Writer:
             if value_text is None:
                 return None
             parts.append(value_text if entry.key is None else f"{self.key(entry.key)}: {value_text}")
-        opening, closing = _brackets(node)
+        opening, closing = tuple(_brackets(node))
         return f"{anchor}{opening}{', '.join(parts)}{closing}"
 
 
