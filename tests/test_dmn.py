@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import random
 import re
 from decimal import Decimal as D
@@ -389,6 +390,33 @@ def test_inputs_must_be_of_their_types() -> None:
     ):
         found = lending(**changed)
         assert any(message in w.message for w in found.warnings), (changed, found.warnings)
+
+
+def java(class_name: str, signature: str, kind: str = "Java") -> str:
+    entries = "".join(
+        f'<contextEntry><variable name="{name}"/>' + literal(json.dumps(value)) + "</contextEntry>"
+        for name, value in (("class", class_name), ("method signature", signature))
+    )
+    return (
+        '<businessKnowledgeModel id="_f" name="f"><variable name="f"/>'
+        f'<encapsulatedLogic kind="{kind}"><formalParameter name="a" typeRef="number"/>'
+        f'<formalParameter name="b" typeRef="number"/><context>{entries}</context></encapsulatedLogic>'
+        "</businessKnowledgeModel>"
+    )
+
+
+def test_functions_of_javas_library_can_be_named(tmp_path: Path) -> None:
+    use = decision("A", "f(3, 4)", requires("f", kind="Knowledge"))
+    good = java("java.lang.Math", "hypot(double, double)") + use
+    assert evaluated(tmp_path, good) == Evaluation({"A": D(5)}, ())
+    assert check_model(tmp_path / "model.dmn") == []
+    for bad in (
+        java("java.lang.System", "exit(int)"),
+        java("java.lang.Math", "hypot(double, double)", "PMML"),
+    ):
+        found = evaluated(tmp_path, bad + use)
+        assert (found.values, [w.kind for w in found.warnings]) == ({"A": None}, ["external function"])
+        assert [d.code for d in check_model(tmp_path / "model.dmn")] == ["E0908"]
 
 
 def test_a_service_is_a_function_of_its_inputs_and_then_its_input_decisions() -> None:

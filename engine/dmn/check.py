@@ -10,10 +10,13 @@ from sancha.engine.dmn import model as m
 from sancha.engine.dmn.lower import parts
 from sancha.engine.dmn.run import Element, Model, Unit, load
 from sancha.engine.feel import core as c
+from sancha.engine.feel.errors import FeelError
 from sancha.engine.feel.full import Bounds, Cell, Problem, TableSpec, resolve
 from sancha.engine.feel.values import Date, order
 from sancha.engine.run.decision_table import table_index
+from sancha.engine.run.dynamic import compile_dynamic
 from sancha.engine.run.index import bits
+from sancha.engine.run.java import method
 
 _CODES = {
     "unknown name": "E0911",
@@ -108,20 +111,39 @@ def _diagnostic(problem: Problem, where: str, place: Place) -> Diagnostic:
 
 
 def _foreign(model: Model, unit: Unit, element: Element, logic: m.Expression | None) -> Iterator[Diagnostic]:
-    """Function bodies in other languages."""
+    """Function bodies in other languages that cannot be run."""
     pending = [] if logic is None else [logic]
     while pending:
         expression = pending.pop()
-        if isinstance(expression, m.FunctionDefinition) and expression.kind == "PMML":
-            yield _at(
-                model,
-                unit,
-                expression.line,
-                "E0908",
-                f"{element.what}: a function body in PMML is not run, and gives null",
-                "write the body in FEEL",
-            )
+        if isinstance(expression, m.FunctionDefinition) and expression.kind != "FEEL":
+            reason = "a function body in PMML is not run, and gives null"
+            if expression.kind == "Java":
+                reason = _java(unit, expression) or ""
+            if reason:
+                yield _at(
+                    model,
+                    unit,
+                    expression.line,
+                    "E0908",
+                    f"{element.what}: {reason}",
+                    "write the body in FEEL",
+                )
         pending += parts(expression)
+
+
+def _java(unit: Unit, function: m.FunctionDefinition) -> str | None:
+    """Why the method that a function names cannot be called; None: it can."""
+    node = unit.lowering.expression(function.body, "", frozenset())
+    mapping = compile_dynamic(node, (), unit.types.named).run({}).value
+    names = mapping if isinstance(mapping, dict) else {}
+    class_name, signature = names.get("class"), names.get("method signature")
+    if not isinstance(class_name, str) or not isinstance(signature, str):
+        return "a function in Java names a `class` and a `method signature`"
+    try:
+        method(class_name, signature)
+    except FeelError as error:
+        return error.message
+    return None
 
 
 def _overlapping(
