@@ -534,6 +534,13 @@ def test_inputs_of_imported_models_are_named_in_any_way(inputs: dict[str, Any]) 
     assert model.evaluate({"Amount": D(1001), **inputs}, ["Approved"]).values == {"Approved": True}
 
 
+def test_a_models_own_type_goes_before_one_of_an_import_without_a_name(tmp_path: Path) -> None:
+    written(tmp_path, (MODELS / "limits.dmn").read_text(encoding="utf-8"), "limits.dmn")
+    own = '<itemDefinition name="tLimit"><typeRef>string</typeRef></itemDefinition>'
+    body = imported().replace('name="L"', "") + own + decision("A", '"x"', type_ref="tLimit")
+    assert load(written(tmp_path, definitions(body))).evaluate({}).values == {"A": "x"}
+
+
 def imported(location: str = "", namespace: str = "https://example.org/limits") -> str:
     where = f' locationURI="{location}"' if location else ""
     return f'<import name="L" namespace="{namespace}" importType="{DMN15}"{where}/>'
@@ -621,6 +628,7 @@ def table(*rows: str, policy: str = "UNIQUE") -> str:
             "a second expression",
             "<literal",
         ),
+        (decision("A", "1").replace("<text>", "<importedValues/><text>"), "E0908", "not run", "<imported"),
         (decision("A", "<conditional/>"), "E0903", "`conditional` lacks `if`", "<conditional"),
         (decision("A", table("[1..2]", "[2..3]")), "E0913", "rules 1 and 2 can both match", "<rule"),
         (

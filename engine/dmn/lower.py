@@ -86,9 +86,12 @@ class Types:
                 self.keys |= imported.keys | {element.name for element in link.definitions.elements}
         self._written = {item.name: item for item in definitions.item_definitions}
         self._open: list[str] = []
-        for item in definitions.item_definitions:
-            self._named(item.name)
+        for name in self._written:
+            self.named.pop(name, None)
+        for name in self._written:
+            self._named(name)
         self.keys.update(_keys(definitions))
+        self.keys.update(name for name in self._written if _SIGNS & set(name))
 
     def kind(self, type_ref: str | None, line: int, path: Path | None = None) -> Kind:
         """The type that is written, `Any` where none is; an unknown one is a problem and `Any`."""

@@ -295,6 +295,13 @@ class _Reader:
     def text(self, element: _E) -> m.Text:
         """What stands in the `text` of an element, nothing where there is none."""
         parts = self.only(element, "text", "importedValues")
+        if "importedValues" in parts:
+            self.problem(
+                parts["importedValues"],
+                "E0908",
+                "an expression that is imported from another document is not run",
+                "write the expression in FEEL, into `text`",
+            )
         child = parts.get("text")
         if child is None:
             return m.Text(text="", line=element.sourceline or 1, language=element.get("expressionLanguage"))
