@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import textwrap
 import zipfile
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from sancha.engine.diagnostics import PackError
 from sancha.engine.feel import types as t
 from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.spreadsheet import Column, TableShape, read_xlsx
+from sancha.engine.policy.workbook import open_sheet
 
 TABLE = """
 table: level
@@ -208,14 +210,13 @@ def test_errors_of_excel_are_no_values(tmp_path: Path) -> None:
     assert messages(path) == ["level.xlsx!B2: the cell holds an error of Excel"]
 
 
-def test_cells_far_off_are_refused(tmp_path: Path) -> None:
-    """One stray cell at the end of a sheet must not take the memory of all cells before it."""
+def test_cells_far_off_are_found(tmp_path: Path) -> None:
+    """One stray cell at the end of a sheet must not take the room of all cells before it."""
     path = workbook(
         tmp_path / "level.xlsx", [NAMES, good()], then=lambda book, page: page.write("XFD1048576", "x")
     )
-    help = "delete what stands far off the table"
     assert messages(path) == [
-        f"level.xlsx!XFD1048576: the sheet reaches so far that it cannot be a table = {help}"
+        f"level.xlsx!XFD1048576: the cell stands under no column of the table = {SHAPE.listed()}"
     ]
 
 
@@ -227,6 +228,56 @@ def test_cells_out_of_place_are_refused(tmp_path: Path, old: str, new: str) -> N
     path = workbook(tmp_path / "level.xlsx", [NAMES, good()])
     patched(path, "xl/worksheets/sheet1.xml", old, new)
     assert messages(path)[0].startswith("`level.xlsx` is no XLSX workbook, or it is damaged")
+
+
+@pytest.mark.parametrize(
+    ("code", "serial", "expected"),
+    [
+        ("0.00", 45322, "45322"),
+        ("#,##0.00;[Red]-#,##0.00", 45322, "45322"),
+        ('"day" 0', 45322, "45322"),
+        ("@", 45322, "45322"),
+        ("d/m/yy", 45322, "2024-01-31"),
+        ('[$-804]yyyy"年"m"月"d"日"', 45322, "2024-01-31"),
+        ("dddd, mmmm dd, yyyy", 45322, "2024-01-31"),
+        ("yyyy-mm-dd hh:mm", 45322.5, "2024-01-31 12:00:00"),
+        ("[h]:mm", 1.25, "06:00:00"),
+        (14, 45322, "2024-01-31"),
+        (57, 45322, "2024-01-31"),
+        (20, 0.25, "06:00:00"),
+        (14, 59, "1900-02-28"),
+        (14, 61, "1900-03-01"),
+    ],
+)
+def test_number_formats(tmp_path: Path, code: str | int, serial: float, expected: str) -> None:
+    book = xlsxwriter.Workbook(tmp_path / "dates.xlsx")
+    book.add_worksheet().write_number(0, 0, serial, book.add_format({"num_format": code}))
+    book.close()
+    assert str(open_sheet(tmp_path / "dates.xlsx", None, "").value(0, 0)) == expected
+
+
+def test_dates_from_1904(tmp_path: Path) -> None:
+    book = xlsxwriter.Workbook(tmp_path / "dates.xlsx", {"date_1904": True})
+    book.add_worksheet().write_datetime(0, 0, dt.date(2024, 2, 29), book.add_format({"num_format": 14}))
+    book.close()
+    assert open_sheet(tmp_path / "dates.xlsx", None, "").value(0, 0) == dt.date(2024, 2, 29)
+
+
+def test_strings_of_several_runs(tmp_path: Path) -> None:
+    def rich(book: Any, page: Any) -> None:
+        page.write_rich_string(1, 0, "a", book.add_format({"bold": True}), ", b", "\n")
+        page.write_string(1, 7, '"_x0041_"')
+
+    (row,) = texts(workbook(tmp_path / "level.xlsx", [NAMES, good()], then=rich))
+    assert (row[0], row[-1]) == ("a, b", '"_x0041_"')
+
+
+def test_counts_that_lie_are_not_believed(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "level.xlsx", [NAMES, good()])
+    with zipfile.ZipFile(path) as archive:
+        (count,) = re.findall(r'uniqueCount="\d+"', archive.read("xl/sharedStrings.xml").decode())
+    patched(path, "xl/sharedStrings.xml", count, 'uniqueCount="29999999999999"')
+    assert len(texts(path)) == 1
 
 
 def test_entities_are_not_resolved(tmp_path: Path) -> None:

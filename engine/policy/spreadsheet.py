@@ -13,36 +13,25 @@ contract is docs/formats.md.
 from __future__ import annotations
 
 import datetime as dt
-import io
-import posixpath
 import re
 import unicodedata
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
-
-from lxml import etree
-from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+from typing import Final
 
 from sancha.engine.diagnostics import Diagnostic, PackError, Place, did_you_mean
 from sancha.engine.feel import types as t
 from sancha.engine.feel.check import Defect, in_words
+from sancha.engine.policy.workbook import DIGITS, Sheet, letters, open_sheet, plain
 
 #: The cells of a row, inputs before outputs, and the place of cell number i.
 Cells = tuple[list[str], Callable[[int], Place]]
 
 #: Other workbooks, which are not read.
 OTHER_BOOKS: Final = frozenset((".xls", ".xlsm", ".xlsb", ".ods", ".et", ".numbers"))
-#: What a workbook may hold, unpacked.
-_MOST_BYTES: Final = 256 << 20
-_MOST_CELLS: Final = 4_000_000
-_MOST_COLUMNS: Final = 16_384
-#: Excel keeps 15 digits of a number, and shows no more.
-_DIGITS: Final = 15
 _CODE: Final = "E0408"
 
 
@@ -107,198 +96,7 @@ def read_xlsx(path: Path, sheet: str | None, shape: TableShape) -> list[Cells]:
     `sheet`: its name; None for the sheet named as the table, or the only one that is visible. Raises PackError with
     all defects, each with its cell (`authority.xlsx!D14`, the sheet before the cell if there are several).
     """
-    return _Reader(_open(path, sheet, shape.name), shape).rows()
-
-
-# -- the sheet ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Sheet:
-    """The cells of a sheet from its first row and column, and what Excel does not show of them."""
-
-    label: str
-    grid: list[list[Any]]
-    merged: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
-    formulas: set[tuple[int, int]] = field(default_factory=set)
-    errors: set[tuple[int, int]] = field(default_factory=set)
-    hidden_rows: set[int] = field(default_factory=set)
-    hidden_columns: set[int] = field(default_factory=set)
-
-    def value(self, row: int, column: int) -> Any:
-        cells = self.grid[row] if row < len(self.grid) else []
-        value = cells[column] if column < len(cells) else ""
-        return value.strip() if isinstance(value, str) else value
-
-    def text(self, row: int, column: int) -> str:
-        """A cell of the header, as text."""
-        return " ".join(str(self.value(row, column)).split())
-
-    def blank(self, row: int) -> bool:
-        """Whether nothing stands in the row itself."""
-        return row not in self.unread and all(
-            self.value(row, column) == "" for column in range(len(self.grid[row]))
-        )
-
-    @cached_property
-    def unread(self) -> set[int]:
-        """The rows with formulas or errors, whose values may be empty."""
-        return {row for row, _ in self.errors | self.formulas}
-
-    @cached_property
-    def width(self) -> int:
-        return max(map(len, self.grid), default=0)
-
-    def place(self, row: int, column: int) -> Place:
-        shown = _shown(self.value(row, column))
-        return Place(self.label, row + 1, 1, max(1, len(shown)), shown, f"{_letters(column)}{row + 1}")
-
-
-def _letters(column: int) -> str:
-    """0 is A, 26 is AA."""
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
-
-
-def _at(cell: str | None, row: int, otherwise: int) -> int:
-    """The column of a cell of this row: 1 for `B3`. Raises ValueError for a cell of another row."""
-    if cell is None:
-        return otherwise
-    match = re.fullmatch(r"([A-Z]{1,3})(\d+)", cell)
-    if match is None or int(match[2]) != row + 1:
-        raise ValueError(cell)
-    column = 0
-    for letter in match[1]:
-        column = column * 26 + ord(letter) - 64
-    return column - 1
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    return _plain(value) or repr(value) if isinstance(value, float) else str(value)
-
-
-def _plain(number: float) -> str | None:
-    """The number that Excel shows; None where it may have lost digits."""
-    exact = Decimal(f"{number:.{_DIGITS}g}")
-    if exact.adjusted() >= _DIGITS:
-        return None
-    text = f"{exact:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _open(path: Path, name: str | None, table: str) -> _Sheet:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise PackError([Diagnostic("E0301", f"cannot read `{path}`: {reason}")]) from None
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(part.file_size for part in archive.infolist()) > _MOST_BYTES:
-                raise _refused(path, f"holds more than {_MOST_BYTES >> 20} MB, unpacked")
-            with CalamineWorkbook.from_filelike(io.BytesIO(content)) as book:
-                return _sheet(path, archive, book, name, table)
-    except (CalamineError, zipfile.BadZipFile, etree.Error, LookupError, ValueError, OSError, RuntimeError):
-        help = "open it in Excel and save it as `Excel Workbook (*.xlsx)`"
-        raise _refused(path, "is no XLSX workbook, or it is damaged or locked by a password", help) from None
-
-
-def _refused(path: Path, message: str, help: str | None = None) -> PackError:
-    """A defect of the workbook as a whole."""
-    return PackError([Diagnostic(_CODE, f"`{path.name}` {message}", None, help)])
-
-
-def _sheet(
-    path: Path, archive: zipfile.ZipFile, book: CalamineWorkbook, name: str | None, table: str
-) -> _Sheet:
-    sheets = {s.name: s.visible for s in book.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet}
-    visible = [n for n, shown in sheets.items() if shown == SheetVisibleEnum.Visible]
-    listed = ", ".join(f"`{v}`" for v in visible)
-    if name is None:
-        if len(visible) != 1 and table not in visible:
-            help = f"write `rows: {path.name}#SHEET`; the sheets are {listed}"
-            raise _refused(path, f"has several sheets, and none is named `{table}`", help)
-        name = table if table in visible else visible[0]
-    elif name not in sheets:
-        raise _refused(
-            path, f"has no sheet `{name}`", did_you_mean(name, visible) or f"the sheets are {listed}"
-        )
-    elif name not in visible:
-        raise _refused(path, f"hides its sheet `{name}`", "unhide it: a table has to be seen")
-    label = str(path) if len(visible) == 1 else f"{path}!{name}"
-    sheet = _look_behind(archive, name, label)
-    cells = book.get_sheet_by_name(name)
-    sheet.grid = cells.to_python(skip_empty_area=False)
-    width = sheet.width
-    for (top, left), (bottom, right) in cells.merged_cell_ranges or ():
-        for row in range(top, min(bottom + 1, len(sheet.grid))):
-            sheet.merged |= {(row, column): (top, left) for column in range(left, min(right, width) + 1)}
-    return sheet
-
-
-def _xml(archive: zipfile.ZipFile, part: str, tags: Sequence[str]) -> Iterator[Any]:
-    """The elements of these names, one after the other. Entities are not resolved, and nothing else is read."""
-    with archive.open(part) as stream:
-        names = [f"{{*}}{tag}" for tag in tags]
-        for _, element in etree.iterparse(stream, tag=names, resolve_entities=False, no_network=True):
-            yield element
-            element.clear()
-
-
-_RELATION: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-_STRICT_RELATION: Final = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
-
-
-def _part(archive: zipfile.ZipFile, name: str) -> str:
-    """The part of the archive that holds a sheet."""
-    sheets = _xml(archive, "xl/workbook.xml", ["sheet"])
-    relations = {e.get("name"): e.get(_RELATION) or e.get(_STRICT_RELATION) for e in sheets}
-    found = _xml(archive, "xl/_rels/workbook.xml.rels", ["Relationship"])
-    target = str({e.get("Id"): e.get("Target") for e in found}[relations[name]])
-    return target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
-
-
-def _look_behind(archive: zipfile.ZipFile, name: str, label: str) -> _Sheet:
-    """A sheet without its values: formulas, errors, hidden rows and columns, which the values do not tell.
-
-    A sheet is refused that reaches too far: the reader of values makes room for all its cells, empty ones too.
-    """
-    sheet = _Sheet(label, [])
-    row = column = -1
-    width = height = 0
-    for element in _xml(archive, _part(archive, name), ["row", "col"]):
-        hidden = element.get("hidden") in ("1", "true")
-        if etree.QName(element).localname == "col":
-            if hidden:
-                first, last = int(element.get("min")), min(int(element.get("max")), _MOST_COLUMNS)
-                sheet.hidden_columns |= set(range(first - 1, last))
-            continue
-        row, before = int(element.get("r", row + 2)) - 1, row  # the numbers may be left out
-        if hidden:
-            sheet.hidden_rows.add(row)
-        column = -1
-        for cell in element:
-            column, left = _at(cell.get("r"), row, column + 1), column
-            if column <= left or row <= before:
-                raise ValueError("rows and cells do not stand in order")
-            if len(cell) == 0:
-                continue
-            width, height = max(width, column + 1), max(height, row + 1)
-            if cell.find("{*}f") is not None:
-                sheet.formulas.add((row, column))
-            if cell.get("t") == "e":
-                sheet.errors.add((row, column))
-            if width * height > _MOST_CELLS or column > _MOST_COLUMNS:
-                place = Place(label, row + 1, 1, cell=f"{_letters(column)}{row + 1}")
-                message = "the sheet reaches so far that it cannot be a table"
-                raise PackError([Diagnostic(_CODE, message, place, "delete what stands far off the table")])
-    return sheet
+    return _Reader(open_sheet(path, sheet, shape.name), shape).rows()
 
 
 # -- the rows ----------------------------------------------------------------------------------------------------------
@@ -326,12 +124,12 @@ class _Layout:
 
 
 class _Reader:
-    def __init__(self, sheet: _Sheet, shape: TableShape) -> None:
+    def __init__(self, sheet: Sheet, shape: TableShape) -> None:
         self.sheet = sheet
         self.shape = shape
         self.defects: list[Diagnostic] = []
-        #: Columns in which nothing may stand.
-        self.strays: list[int] = []
+        #: The columns that the layout has.
+        self.known: set[int | None] = set()
 
     def defect(self, message: str, row: int, column: int, help: str | None = None) -> None:
         found = Diagnostic(_CODE, message, self.sheet.place(row, column), help)
@@ -340,14 +138,15 @@ class _Reader:
 
     def rows(self) -> list[Cells]:
         sheet = self.sheet
-        full = [row for row in range(len(sheet.grid)) if not sheet.blank(row)]
+        full = sheet.filled
         if not full:
             raise PackError([Diagnostic(_CODE, "the sheet is empty", sheet.place(0, 0))])
         layout = self.layout(full[0])
         if layout is None or self.defects:
             raise PackError(self.defects)
-        known = {s.column for s in layout.sources} | {s.operators for s in layout.sources} | layout.remarks
-        self.strays = [column for column in range(self.sheet.width) if column not in known]
+        self.known = (
+            {s.column for s in layout.sources} | {s.operators for s in layout.sources} | layout.remarks
+        )
         self.hidden(layout, full)
         out = [self.row(row, layout) for row in full if row >= layout.first]
         if not out and not self.defects:
@@ -364,20 +163,19 @@ class _Reader:
                 )
         for source in layout.sources:
             if source.column in self.sheet.hidden_columns:
-                name = _letters(source.column)
+                name = letters(source.column)
                 self.defect(
                     f"column {name} is hidden", full[0], source.column, "show it: a table has to be seen"
                 )
 
     def row(self, row: int, layout: _Layout) -> Cells:
-        texts = []
-        for i, source in enumerate(layout.sources):
-            text = self.operand(row, source, i, layout)
-            texts.append(text)
-        for column in self.strays:
-            if self.sheet.value(row, column) != "":
-                self.defect("the cell stands under no column of the table", row, column, self.shape.listed())
+        cells = self.sheet.rows.get(row, {}).keys()
+        for column in sorted(cells - self.known):
+            self.defect("the cell stands under no column of the table", row, column, self.shape.listed())
         anchors = [self.anchor(row, source.column, layout.first) for source in layout.sources]
+        if cells and not cells & self.known:
+            return [], lambda i: self.sheet.place(row, i)  # what strays is no row
+        texts = [self.operand(row, source, i, layout) for i, source in enumerate(layout.sources)]
         return texts, lambda i: self.sheet.place(*anchors[i])
 
     def anchor(self, row: int, column: int, first: int) -> tuple[int, int]:
@@ -440,23 +238,23 @@ class _Reader:
             return low if own.type.name == "boolean" and low in ("true", "false") else value
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, int | float):
-            return self.number(float(value), row, column, own)
+        if isinstance(value, Decimal):
+            return self.number(value, row, column, own)
         if isinstance(value, dt.date):
             return self.date(value, row, column, own)
         self.defect("the cell holds a time of day", row, column, "format it as number, date or text")
         return None
 
-    def number(self, value: float, row: int, column: int, own: Column) -> str | None:
+    def number(self, value: Decimal, row: int, column: int, own: Column) -> str | None:
         if own.type.name == "text":
             help = "format the cell as text, and write the text in double quotes"
             self.defect(f"the cell holds a number, and `{own.name}` is text", row, column, help)
             return None
-        text = _plain(value)
-        if text is None:
-            help = f"Excel keeps {_DIGITS} digits: format the cell as text, and write the number anew"
+        if value.adjusted() >= DIGITS:
+            help = f"Excel keeps {DIGITS} digits: format the cell as text, and write the number anew"
             self.defect("the number may have lost digits", row, column, help)
-        return text
+            return None
+        return plain(value)
 
     def date(self, value: dt.date, row: int, column: int, own: Column) -> str | None:
         if own.type.name not in ("date", "date-time", "error"):
@@ -464,7 +262,6 @@ class _Reader:
             self.defect(f"the cell holds a date, and `{own.name}` is {in_words(own.type)}", row, column, help)
             return None
         moment = value if isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time())
-        moment = (moment + dt.timedelta(milliseconds=500)).replace(microsecond=0)
         if own.type.name == "date" and moment.time() == dt.time():
             return f'@"{moment.date()}"'
         return f'@"{moment.isoformat()}"'
