@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel.lexer import KEYWORDS, FeelSyntaxError, Token, tokens
@@ -800,6 +800,7 @@ class _FullParser(_Parser):
         return self.peek().start, self.peek().end
 
 
+@lru_cache(maxsize=65_536)
 def _words(name: str) -> _Words:
     """The values of the tokens of a name; a name that cannot be written is no words."""
     try:
