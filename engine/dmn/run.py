@@ -537,12 +537,16 @@ def from_json(value: Any, kind: Kind = ANY) -> Any:
     if isinstance(value, str):
         return _from_text(value, kind)
     if isinstance(value, list):
-        item = kind.item if kind.name == "list" and kind.item is not None else ANY
-        return [from_json(part, item) for part in value]
+        return [from_json(part, item_kind(kind)) for part in value]
     if isinstance(value, Mapping):
-        fields = dict(kind.fields or ())
+        fields = dict((item_kind(kind) if kind.name == "list" else kind).fields or ())
         return {str(key): from_json(part, fields.get(key, ANY)) for key, part in value.items()}
     raise FeelError(f"{type(value).__name__} is no value of JSON")
+
+
+def item_kind(kind: Kind) -> Kind:
+    """The type of the items of a list that is given for a type: of a singleton, it may be the type itself."""
+    return kind.item or ANY if kind.name == "list" else kind
 
 
 _TEMPORAL = frozenset(

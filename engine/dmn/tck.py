@@ -19,7 +19,7 @@ from lxml import etree
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.dmn import model as m
 from sancha.engine.dmn.read import MAX_BYTES
-from sancha.engine.dmn.run import Model, load
+from sancha.engine.dmn.run import Model, item_kind, load
 from sancha.engine.feel.errors import FeelError
 from sancha.engine.feel.kinds import ANY, Kind
 from sancha.engine.feel.values import equal, kind_of, parse_temporal, written
@@ -308,9 +308,8 @@ def read_value(element: _E, kind: Kind = ANY) -> Any:
     if name == "value":
         return _read_simple(part, kind)
     if name == "list":
-        item = kind.item if kind.name == "list" and kind.item is not None else ANY
-        return [read_value(child, item) for child in part.iterchildren("{*}item")]
-    fields = dict(kind.fields or ())
+        return [read_value(child, item_kind(kind)) for child in part.iterchildren("{*}item")]
+    fields = dict((item_kind(kind) if kind.name == "list" else kind).fields or ())
     return {
         child.get("name"): read_value(child, fields.get(child.get("name"), ANY))
         for child in element.iterchildren("{*}component")
