@@ -75,7 +75,8 @@ _CAMUNDA_TYPES = {
     "years and months duration": "yearMonthDuration",
 }
 _AGGREGATION = {"collect sum": "SUM", "collect count": "SUM", "collect min": "MIN", "collect max": "MAX"}
-_PARTS = (".yaml", ".csv", ".xlsx", ".md", ".json", ".feature")
+#: The kinds of file that a pack is made of.
+PARTS = (".yaml", ".csv", ".xlsx", ".md", ".json", ".feature")
 #: Characters that no XML text can hold as they are.
 _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -157,6 +158,28 @@ def _write(path: Path, content: bytes) -> None:
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise SanchaError(f"cannot write the model: {error.strerror}", where=path) from None
+
+
+def day_span(version: DecisionVersion, camunda: bool) -> tuple[str, str]:
+    """The days of a version, as a cell and as a condition on `{0}`."""
+    first = None if version.valid_from == date.min else _day_text(version.valid_from, camunda)
+    last = None if version.valid_until is None else _day_text(version.valid_until, camunda)
+    if first is None and last is None:
+        return "-", "true"
+    if last is None:
+        return f">= {first}", f"{{0}} >= {first}"
+    if first is None:
+        return f"<= {last}", f"{{0}} <= {last}"
+    return f"[{first}..{last}]", f"{{0}} in [{first}..{last}]"
+
+
+def _day_text(day: date, camunda: bool) -> str:
+    return f'date("{day.isoformat()}")' if camunda else f'@"{day.isoformat()}"'
+
+
+def standard_text(pack: Pack, core: c.Core, camunda: bool) -> str:
+    """An expression of the pack as the export writes it."""
+    return _Exporter(pack, "camunda8" if camunda else "dmn15", None, False).standard().text(core)
 
 
 def logic_digest(element: etree._Element) -> str:
@@ -256,19 +279,10 @@ class _Exporter:
         return self.on is None and bounds != [(date.min, None)]
 
     def span(self, version: DecisionVersion) -> tuple[str, str]:
-        """(`cell`, condition) for the days of a version."""
-        first = None if version.valid_from == date.min else self.day(version.valid_from)
-        last = None if version.valid_until is None else self.day(version.valid_until)
-        if first is None and last is None:
-            return "-", "true"
-        if last is None:
-            return f">= {first}", f"{{0}} >= {first}"
-        if first is None:
-            return f"<= {last}", f"{{0}} <= {last}"
-        return f"[{first}..{last}]", f"{{0}} in [{first}..{last}]"
+        return day_span(version, self.camunda)
 
     def day(self, day: date) -> str:
-        return f'date("{day.isoformat()}")' if self.camunda else f'@"{day.isoformat()}"'
+        return _day_text(day, self.camunda)
 
     def extra_arguments(self, decision: Decision) -> list[str]:
         """What a table that is called reads beside its arguments: the day, and parameters in its cells."""
@@ -802,7 +816,7 @@ class _Exporter:
         for file in sorted(pack.path.rglob("*")):
             relative = file.relative_to(pack.path)
             hidden = any(part.startswith((".", "__")) for part in relative.parts)
-            if not file.is_file() or hidden or file.suffix not in _PARTS:
+            if not file.is_file() or hidden or file.suffix not in PARTS:
                 continue
             node = etree.SubElement(held, f"{{{EXTENSION}}}file", {"path": relative.as_posix()})
             content = file.read_bytes()
@@ -1067,6 +1081,10 @@ class _TableWriter:
                 for cell in cells:
                     x.make(x.make(rule, "inputEntry", id=x.id("cell", name, str(number))), "text", cell)
                 x.make(x.make(rule, "outputEntry", id=x.id("cell", name, str(number))), "text", "true")
+        rule = x.make(table, "rule", id=x.id("rule", name, str(number + 1)))
+        for _ in range(self.dated + len(self.places)):
+            x.make(x.make(rule, "inputEntry", id=x.id("cell", name, str(number + 1))), "text", "-")
+        x.make(x.make(rule, "outputEntry", id=x.id("cell", name, str(number + 1))), "text", "false")
 
     def wrapper(self, name: str, rows: str, open_: str) -> None:
         """The rows where one matches, null where one may, the default of the day where none does."""

@@ -1,18 +1,15 @@
-"""A DMN model as a policy pack: its tables and decisions in the strict language, and a report of what did not fit.
+"""A DMN model in the strict language: its tables and decisions as those of a pack, and a report of what did not fit.
 
-A model that Sancha exported carries its pack: it is restored, and where another tool has changed a table or a decision
-since, the change is taken over. Any other model is translated: input data and item definitions become the vocabulary,
-names become identifiers with the original as label, full FEEL becomes strict FEEL on the syntax tree, decision tables
-keep their hit policies. What the strict form cannot hold is left out, and named in the report with its line in the XML.
+Input data and item definitions become the vocabulary, names become identifiers with the original as label, full FEEL
+becomes strict FEEL on the syntax tree, decision tables keep their hit policies. What the strict form cannot hold is
+left out, with all that requires it, and named in the report with its line in the XML.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -21,8 +18,6 @@ from typing import Any
 
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.dmn import model as m
-from sancha.engine.dmn.read import read_model
-from sancha.engine.dmn.restore import restore
 from sancha.engine.feel import core as c
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
@@ -31,7 +26,7 @@ from sancha.engine.feel.lexer import KEYWORDS, FeelSyntaxError
 from sancha.engine.feel.parser import parse_dmn, parse_dmn_tests
 from sancha.engine.feel.printer import cell_to_text, to_text
 from sancha.engine.feel.temporal import temporal_value
-from sancha.engine.policy.pack import AS_OF, JUDGED_ON, load_pack
+from sancha.engine.policy.pack import AS_OF, JUDGED_ON
 from sancha.engine.policy.tables import Row, Table, input_name, overlaps
 from sancha.engine.policy.vocabulary import RESERVED
 
@@ -79,69 +74,9 @@ class Entry:
     what: str
 
 
-@dataclass(frozen=True)
-class ImportReport:
-    """What became of a model. `entries` stand in `report_path` as CSV too (kind, line of the XML, where, what)."""
-
-    path: Path
-    report_path: Path
-    restored: bool
-    facts: int
-    tables: int
-    decisions: int
-    entries: tuple[Entry, ...]
-
-    @property
-    def lost(self) -> tuple[Entry, ...]:
-        return tuple(e for e in self.entries if e.kind == "lost")
-
-    def text(self) -> str:
-        origin = "restored from its export" if self.restored else "translated"
-        head = f"{self.path}: {origin}: {self.facts} facts, {self.tables} tables, {self.decisions} decisions"
-        lines = [f"  {e.kind}: line {e.line}, {e.where}: {e.what}" for e in self.entries]
-        return "\n".join([head, f"{len(self.lost)} left out, see {self.report_path}", *lines])
-
-
-def import_model(path: Path, out: Path) -> ImportReport:
-    """Writes the model as a policy pack into the folder `out`, which must not exist yet.
-
-    The pack passes `sancha check`. Raises SanchaError where the file is no model, or where nothing of it can be held.
-    """
-    if out.exists():
-        raise SanchaError(f"`{out}` exists", help="name a folder that does not exist yet")
-    definitions = read_model(path)
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        beside.mkdir(parents=True)
-        restored = restore(path, definitions, beside)
-        if restored is None:
-            entries = _Importer(definitions).write(beside)
-        else:
-            entries = [Entry(*line) for line in restored]
-        pack = load_pack(beside)
-        beside.rename(out)
-    except OSError as error:
-        raise SanchaError(f"cannot write the pack: {error.strerror}", where=out) from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    report_path = out.with_name(f"{out.name}.report.csv")
-    rows = io.StringIO()
-    writer = csv.writer(rows, lineterminator="\n")
-    writer.writerows(
-        [("kind", "line", "where", "what"), *((e.kind, e.line, e.where, e.what) for e in entries)]
-    )
-    report_path.write_text(rows.getvalue(), encoding="utf-8")
-    tables = sum(any(v.table is not None for v in d.versions) for d in pack.decisions.values())
-    return ImportReport(
-        out,
-        report_path,
-        restored is not None,
-        len(pack.vocabulary.facts),
-        tables,
-        len(pack.decisions) - tables,
-        tuple(entries),
-    )
+def translate(definitions: m.Definitions, folder: Path) -> list[Entry]:
+    """Writes the model as the files of a pack into an empty folder; gives the report. Raises SanchaError."""
+    return Importer(definitions).write(folder)
 
 
 def snake(text: str) -> str:
@@ -153,7 +88,7 @@ def snake(text: str) -> str:
     return f"{text}_" if text in KEYWORDS or text in RESERVED or text in ("item", "note") else text
 
 
-class _Lost(Exception):
+class Lost(Exception):
     """What the strict form cannot hold."""
 
     def __init__(self, what: str, line: int = 0) -> None:
@@ -165,14 +100,14 @@ class _Lost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class Group:
     """A context: its members by their original names."""
 
-    members: Mapping[str, _Meaning]
+    members: Mapping[str, Meaning]
 
 
 @dataclass(frozen=True, slots=True)
-class _List:
+class ItemList:
     """A list fact. `fields` maps original names to the vocabulary's; None: plain values, in the field `value`."""
 
     node: s.Node
@@ -193,10 +128,18 @@ class _Model:
 
     name: str
     function: m.FunctionDefinition
-    scope: Mapping[str, _Meaning]
+    scope: Mapping[str, Meaning]
 
 
-_Meaning = s.Node | _Group | _List | _Item | _Model
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A function that the strict language has itself: its name there, and how many of the arguments it takes."""
+
+    function: str
+    arguments: int
+
+
+Meaning = s.Node | Group | ItemList | _Item | _Model | Alias
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +160,7 @@ class _Called:
 
 
 @dataclass
-class _Importer:
+class Importer:
     definitions: m.Definitions
     entries: list[Entry] = field(default_factory=list)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -227,10 +170,12 @@ class _Importer:
     scope: Scope = field(default_factory=Scope)
     taken: set[str] = field(default_factory=set)
     #: Results of decisions by namespace and id; an error where they could not be carried over.
-    done: dict[tuple[str, str], _Meaning | _Lost] = field(default_factory=dict)
+    done: dict[tuple[str, str], Meaning | Lost] = field(default_factory=dict)
     called: dict[int, _Called] = field(default_factory=dict)
-    facts_of: dict[tuple[str, str], _Meaning] = field(default_factory=dict)
-    loose: dict[str, dict[str, _Meaning]] = field(default_factory=dict)
+    facts_of: dict[tuple[str, str], Meaning] = field(default_factory=dict)
+    loose: dict[str, dict[str, Meaning]] = field(default_factory=dict)
+    #: Names that paths may end in.
+    keys: frozenset[str] = frozenset()
     where: str = ""
     #: Knowledge models whose names are being resolved, and how deep calls are put into one another.
     open: set[int] = field(default_factory=set)
@@ -250,7 +195,7 @@ class _Importer:
         self.reset_scope()
         for d in models:
             for decision in d.decisions:
-                with suppress(_Lost):  # it stands in the report
+                with suppress(Lost):  # it stands in the report
                     self.result(d, decision)
             for service in d.services:
                 self.lose(
@@ -335,7 +280,7 @@ class _Importer:
                     self.entries.append(Entry("changed", data.line, where, f"{shown}: read as text"))
             try:
                 self.facts_of[key] = self.vocabulary(data.name, data.label or data.name, type_, data.line)
-            except _Lost as lost:
+            except Lost as lost:
                 self.lose(data.line, where, lost.what)
         known = {data.name for data in d.inputs} | {x.name for x in d.decisions}
         self.loose[d.namespace] = {}
@@ -393,7 +338,7 @@ class _Importer:
             found = _Type(element=found)
         return found
 
-    def vocabulary(self, name: str, label: str, type_: _Type, line: int) -> _Meaning:
+    def vocabulary(self, name: str, label: str, type_: _Type, line: int) -> Meaning:
         """Facts or a list for an input, and what its name stands for."""
         if type_.scalar is not None:
             if "inputs" not in self.groups:
@@ -409,8 +354,8 @@ class _Importer:
             del self.groups[group]
         return meaning
 
-    def members(self, group: str, prefix: str, type_: _Type, line: int) -> _Group:
-        out: dict[str, _Meaning] = {}
+    def members(self, group: str, prefix: str, type_: _Type, line: int) -> Group:
+        out: dict[str, Meaning] = {}
         for name, part, label in type_.fields or ():
             if part.scalar is not None:
                 out[name] = self.fact(group, f"{prefix}{name}", label or name, part.scalar)
@@ -419,11 +364,11 @@ class _Importer:
                     out[name] = self.list_fact(
                         self.fresh(f"{group} {prefix}{name}"), label or name, part.element, line
                     )
-                except _Lost as lost:
+                except Lost as lost:
                     self.lose(line, f'input data "{group}"', f"`{name}`: {lost.what}")
             else:
                 out[name] = self.members(group, f"{prefix}{name} ", part, line)
-        return _Group(out)
+        return Group(out)
 
     def fact(self, group: str, name: str, label: str, type_: str) -> s.Node:
         facts = self.groups[group]["facts"]
@@ -431,14 +376,14 @@ class _Importer:
         facts[key] = {"type": type_, "label": {"en": label}}
         return s.Path(_NOWHERE, s.Name(_NOWHERE, group), key, _NOWHERE)
 
-    def list_fact(self, name: str, label: str, element: _Type, line: int) -> _List:
+    def list_fact(self, name: str, label: str, element: _Type, line: int) -> ItemList:
         node = s.Name(_NOWHERE, name)
         if element.scalar is not None:
             fields = {"value": {"type": element.scalar, "label": {"en": "value"}}}
             self.lists[name] = {"label": {"en": label}, "fields": fields}
-            return _List(s.Path(_NOWHERE, node, "value", _NOWHERE), None)
+            return ItemList(s.Path(_NOWHERE, node, "value", _NOWHERE), None)
         if element.fields is None:
-            raise _Lost("lists of lists")
+            raise Lost("lists of lists")
         specs: dict[str, Any] = {}
         names: dict[str, str] = {}
         for original, part, field_label in element.fields:
@@ -456,24 +401,24 @@ class _Importer:
             specs[key] = {"type": text, "label": {"en": field_label or original}}
             names[original] = key
         if not specs:
-            raise _Lost("a list whose items have no plain fields")
+            raise Lost("a list whose items have no plain fields")
         self.lists[name] = {"label": {"en": label}, "fields": specs}
-        return _List(node, names)
+        return ItemList(node, names)
 
     # -- decisions ----------------------------------------------------------------------------------------
 
-    def result(self, d: m.Definitions, decision: m.Decision) -> _Meaning:
-        """What the name of a decision stands for, its logic carried over. Raises _Lost inside other decisions."""
+    def result(self, d: m.Definitions, decision: m.Decision) -> Meaning:
+        """What the name of a decision stands for, its logic carried over. Raises Lost inside other decisions."""
         key = (d.namespace, decision.id or decision.name)
         if key not in self.done:
-            self.done[key] = _Lost("decisions that require each other in a circle", decision.line)
+            self.done[key] = Lost("decisions that require each other in a circle", decision.line)
             outer, self.where = self.where, f'decision "{decision.name}"'
             mark, known = len(self.parts), dict(self.scope.decisions)
             try:
                 names = self.names(d, decision)
                 mark, known = len(self.parts), dict(self.scope.decisions)
                 self.done[key] = self.decide(d, decision, names)
-            except _Lost as lost:
+            except Lost as lost:
                 del self.parts[mark:]
                 self.entries = [e for e in self.entries if e.where != self.where or e.kind == "lost"]
                 held = {name for name, _, _ in self.parts}
@@ -484,13 +429,13 @@ class _Importer:
                 self.lose(lost.line or decision.line, self.where, lost.what)
             self.where = outer
         found = self.done[key]
-        if isinstance(found, _Lost):
-            raise _Lost(f'it requires the decision "{decision.name}", which is left out')
+        if isinstance(found, Lost):
+            raise Lost(f'it requires the decision "{decision.name}", which is left out')
         return found
 
-    def decide(self, d: m.Definitions, decision: m.Decision, names: Mapping[str, _Meaning]) -> _Meaning:
+    def decide(self, d: m.Definitions, decision: m.Decision, names: Mapping[str, Meaning]) -> Meaning:
         if decision.expression is None:
-            raise _Lost("it has no logic")
+            raise Lost("it has no logic")
         name = self.fresh(decision.name)
         text = "\n\n".join(
             x for x in (decision.description, decision.question, decision.allowed_answers) if x and x.strip()
@@ -500,9 +445,9 @@ class _Importer:
             d, decision.expression, names, name, decision.label or decision.name, decision.type_ref
         )
 
-    def names(self, d: m.Definitions, element: m.Decision | m.BusinessKnowledgeModel) -> dict[str, _Meaning]:
+    def names(self, d: m.Definitions, element: m.Decision | m.BusinessKnowledgeModel) -> dict[str, Meaning]:
         """What the logic of an element may name."""
-        out: dict[str, _Meaning] = dict(self.loose.get(d.namespace, {}))
+        out: dict[str, Meaning] = dict(self.loose.get(d.namespace, {}))
         references = [*element.required_knowledge]
         if isinstance(element, m.Decision):
             references += [*element.required_inputs, *element.required_decisions]
@@ -513,7 +458,7 @@ class _Importer:
             if target is not None:
                 found = next((e for e in target.elements if e.id == reference.target), None)
             if found is None or target is None:
-                raise _Lost(f"the requirement `{reference.href}` leads nowhere", reference.line)
+                raise Lost(f"the requirement `{reference.href}` leads nowhere", reference.line)
             prefix = ""
             if target is not d:
                 prefix = next((i.name for i in d.imports if i.namespace == target.namespace), "")
@@ -525,32 +470,32 @@ class _Importer:
             meaning = self.meaning_of(target, found)
             if prefix:
                 known = out.get(prefix)
-                members = dict(known.members) if isinstance(known, _Group) else {}
-                out[prefix] = _Group({**members, found.name: meaning})
+                members = dict(known.members) if isinstance(known, Group) else {}
+                out[prefix] = Group({**members, found.name: meaning})
             else:
                 out[found.name] = meaning
         return out
 
-    def meaning_of(self, d: m.Definitions, element: m.DrgElement) -> _Meaning:
+    def meaning_of(self, d: m.Definitions, element: m.DrgElement) -> Meaning:
         match element:
             case m.InputData():
                 key = (d.namespace, element.id or element.name)
                 if key not in self.facts_of:
-                    raise _Lost(f'it reads the input data "{element.name}", which is left out')
+                    raise Lost(f'it reads the input data "{element.name}", which is left out')
                 return self.facts_of[key]
             case m.Decision():
                 return self.result(d, element)
             case m.BusinessKnowledgeModel():
                 if element.logic is None:
-                    raise _Lost(f'the knowledge model "{element.name}" has no logic')
+                    raise Lost(f'the knowledge model "{element.name}" has no logic')
                 if id(element) in self.open:
-                    raise _Lost(f'the knowledge model "{element.name}" calls itself')
+                    raise Lost(f'the knowledge model "{element.name}" calls itself')
                 self.open.add(id(element))
                 try:
                     return _Model(element.name, element.logic, self.names(d, element))
                 finally:
                     self.open.discard(id(element))
-        raise _Lost(f'it calls the decision service "{element.name}"')
+        raise Lost(f'it calls the decision service "{element.name}"')
 
     # -- boxed expressions --------------------------------------------------------------------------------
 
@@ -558,32 +503,32 @@ class _Importer:
         self,
         d: m.Definitions,
         expression: m.Expression,
-        names: Mapping[str, _Meaning],
+        names: Mapping[str, Meaning],
         name: str,
         title: str,
         type_ref: str | None,
-    ) -> _Meaning:
+    ) -> Meaning:
         """A boxed expression as a part of the pack called `name`, and what stands for it."""
         type_ref = type_ref or expression.type_ref
         if isinstance(expression, m.DecisionTable):
             return self.table(d, expression, names, name, title, type_ref)
         if isinstance(expression, m.Context) and all(e.variable is not None for e in expression.entries):
-            members: dict[str, _Meaning] = {}
+            members: dict[str, Meaning] = {}
             held = dict(names)
             for entry in expression.entries:
                 assert entry.variable is not None
                 if entry.value is None:
-                    raise _Lost(f'the entry "{entry.variable.name}" has no value', entry.line)
+                    raise Lost(f'the entry "{entry.variable.name}" has no value', entry.line)
                 part = self.fresh(f"{name} {entry.variable.name}")
                 self.clauses.setdefault(f"dmn.{part}", (f"{title}: {entry.variable.name}", ""))
                 if isinstance(entry.value, m.FunctionDefinition):
-                    meaning: _Meaning = _Model(entry.variable.name, entry.value, dict(held))
+                    meaning: Meaning = _Model(entry.variable.name, entry.value, dict(held))
                 else:
                     meaning = self.boxed(
                         d, entry.value, held, part, f"{title}: {entry.variable.name}", entry.variable.type_ref
                     )
                 members[entry.variable.name] = held[entry.variable.name] = meaning
-            return _Group(members)
+            return Group(members)
         tree = self.tree(d, expression, names, name, title)
         return self.literal(tree, name, title, self.type_of(d, type_ref), expression.line)
 
@@ -605,10 +550,10 @@ class _Importer:
                 )
             defects, declared = more or defects, None
         if core is None:
-            raise _Lost(f"`{_short(text)}`: {defects[0].message}", line)
+            raise Lost(f"`{_short(text)}`: {defects[0].message}", line)
         found = declared or _declarable(core.type)
         if found is None:
-            raise _Lost(f"`{_short(text)}` has no type of the strict language", line)
+            raise Lost(f"`{_short(text)}` has no type of the strict language", line)
         self.add("decision", name, title, {"type": str(found), "value": text}, None)
         self.scope = replace(
             self.scope, decisions={**self.scope.decisions, name: Callable_(name, (), ((name, found),))}
@@ -628,7 +573,7 @@ class _Importer:
         self,
         d: m.Definitions,
         expression: m.Expression | None,
-        names: Mapping[str, _Meaning],
+        names: Mapping[str, Meaning],
         name: str,
         title: str,
     ) -> s.Node:
@@ -646,7 +591,7 @@ class _Importer:
                     if entry.variable is None:
                         return self.tree(d, entry.value, held, name, title)
                     held[entry.variable.name] = self.entry(d, entry, held, name, title)
-                raise _Lost("a context in a place for one value", expression.line)
+                raise Lost("a context in a place for one value", expression.line)
             case m.Iterator(kind="some" | "every"):
                 source, fields = self.boxed_list(d, expression.collection, names, name, title)
                 variable = _unique(snake(expression.variable), self.taken)
@@ -658,30 +603,30 @@ class _Importer:
                 return self.boxed_list(d, expression, names, name, title)[0]
             case m.Invocation():
                 if not isinstance(expression.function, m.LiteralExpression):
-                    raise _Lost("an invocation of something else than a named function", expression.line)
+                    raise Lost("an invocation of something else than a named function", expression.line)
                 given = {}
                 for binding in expression.bindings:
                     given[binding.parameter.name] = self.tree(d, binding.value, names, name, title)
                 text = expression.function.text.text.strip()
                 found = _resolve(parse_name(text, self.known(names)), names)
                 if not isinstance(found, _Model):
-                    raise _Lost(f"`{text}` is no knowledge model", expression.line)
+                    raise Lost(f"`{text}` is no knowledge model", expression.line)
                 return self.invoke(d, found, list(given.values()), list(given), expression.line)
             case m.DecisionTable():
                 part = self.fresh(f"{name} table")
                 meaning = self.table(d, expression, names, part, title, None)
-                if isinstance(meaning, _Group):
-                    raise _Lost("a table with several outputs in a place for one value", expression.line)
+                if isinstance(meaning, Group):
+                    raise Lost("a table with several outputs in a place for one value", expression.line)
                 assert isinstance(meaning, s.Node)
                 return meaning
             case None:
                 return _NULL
         kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(expression).__name__).lower()
-        raise _Lost(f"the strict language has no boxed {kind.removeprefix('boxed ')}", expression.line)
+        raise Lost(f"the strict language has no boxed {kind.removeprefix('boxed ')}", expression.line)
 
     def entry(
-        self, d: m.Definitions, entry: m.ContextEntry, names: Mapping[str, _Meaning], name: str, title: str
-    ) -> _Meaning:
+        self, d: m.Definitions, entry: m.ContextEntry, names: Mapping[str, Meaning], name: str, title: str
+    ) -> Meaning:
         """What an entry of a context stands for in those after it."""
         assert entry.variable is not None
         if isinstance(entry.value, m.FunctionDefinition):
@@ -693,14 +638,14 @@ class _Importer:
                 return found
             if isinstance(tree, s.Filter | s.Path):
                 node, fields = self.listing(tree, names, entry.line)
-                return _List(node, fields) if fields is not None or isinstance(tree, s.Filter) else node
+                return ItemList(node, fields) if fields is not None or isinstance(tree, s.Filter) else node
         return self.tree(d, entry.value, names, f"{name} {entry.variable.name}", title)
 
     def boxed_list(
         self,
         d: m.Definitions,
         expression: m.Expression | None,
-        names: Mapping[str, _Meaning],
+        names: Mapping[str, Meaning],
         name: str,
         title: str,
     ) -> tuple[s.Node, Mapping[str, str] | None]:
@@ -714,25 +659,25 @@ class _Importer:
 
     # -- texts --------------------------------------------------------------------------------------------
 
-    def known(self, names: Mapping[str, _Meaning]) -> frozenset[str]:
+    def known(self, names: Mapping[str, Meaning]) -> frozenset[str]:
         return frozenset(names) | self.keys
 
-    def parsed(self, d: m.Definitions, text: m.Text, names: Mapping[str, _Meaning]) -> s.Node:
+    def parsed(self, d: m.Definitions, text: m.Text, names: Mapping[str, Meaning]) -> s.Node:
         language = text.language or d.expression_language or "feel"
         if "feel" not in language.lower():
-            raise _Lost(f"the expression language `{language}` is not FEEL", text.line)
+            raise Lost(f"the expression language `{language}` is not FEEL", text.line)
         if not text.text.strip():
             return _NULL
         try:
             return parse_dmn(text.text, self.known(names))
         except FeelSyntaxError as error:
-            raise _Lost(f"`{_short(text.text)}`: {error.message}", text.line) from None
+            raise Lost(f"`{_short(text.text)}`: {error.message}", text.line) from None
 
-    def text(self, d: m.Definitions, text: m.Text, names: Mapping[str, _Meaning]) -> s.Node:
+    def text(self, d: m.Definitions, text: m.Text, names: Mapping[str, Meaning]) -> s.Node:
         with _at(text.line):
             return self.strict(self.parsed(d, text, names), names, d)
 
-    def strict(self, node: s.Node, names: Mapping[str, _Meaning], d: m.Definitions) -> s.Node:
+    def strict(self, node: s.Node, names: Mapping[str, Meaning], d: m.Definitions) -> s.Node:
         """Full FEEL as strict FEEL, with the names of the pack."""
 
         def go(part: s.Node) -> s.Node:
@@ -746,7 +691,7 @@ class _Importer:
                 return node
             case s.Temporal():
                 if temporal_value(node.text) is None:
-                    raise _Lost(f'`@"{node.text}"` is no date, date-time or duration of whole days or months')
+                    raise Lost(f'`@"{node.text}"` is no date, date-time or duration of whole days or months')
                 return node
             case s.Name() | s.Path():
                 return self.path(node, names, d)
@@ -802,29 +747,29 @@ class _Importer:
             "InstanceOf": "`instance of`",
             "Relation": "relations",
         }
-        raise _Lost(f"the strict language has no {words.get(type(node).__name__, type(node).__name__)}")
+        raise Lost(f"the strict language has no {words.get(type(node).__name__, type(node).__name__)}")
 
-    def path(self, node: s.Node, names: Mapping[str, _Meaning], d: m.Definitions) -> s.Node:
+    def path(self, node: s.Node, names: Mapping[str, Meaning], d: m.Definitions) -> s.Node:
         found = _resolve(node, names)
         if isinstance(found, s.Node):
             return found
-        if isinstance(found, _List):
+        if isinstance(found, ItemList):
             return found.node
-        if isinstance(found, _Group):
-            raise _Lost(f"`{to_text(node)}` stands for several values")
+        if isinstance(found, Group):
+            raise Lost(f"`{to_text(node)}` stands for several values")
         if isinstance(found, _Item):
-            raise _Lost(f"an item of a list as a value: `{to_text(node)}`")
-        if isinstance(found, _Model):
-            raise _Lost("the strict language has no functions as values")
+            raise Lost(f"an item of a list as a value: `{to_text(node)}`")
+        if isinstance(found, _Model | Alias):
+            raise Lost("the strict language has no functions as values")
         if isinstance(node, s.Name):
             if node.name == "?":
                 return node
-            raise _Lost(f"unknown name `{node.name}`")
+            raise Lost(f"unknown name `{node.name}`")
         assert isinstance(node, s.Path)
         base, fields = self.listing(node.base, names, 0, d)
         if fields is not None:
             if node.name not in fields:
-                raise _Lost(f"the items have no field `{node.name}`")
+                raise Lost(f"the items have no field `{node.name}`")
             return s.Path(_NOWHERE, base, fields[node.name], _NOWHERE)
         if node.name == "days" and isinstance(base, s.Binary) and base.op == "-":
             return _call("days between", base.right, base.left)
@@ -853,7 +798,7 @@ class _Importer:
                 return _call(word, node.left.right, node.left.left)
         return node
 
-    def call(self, node: s.Call, names: Mapping[str, _Meaning], d: m.Definitions) -> s.Node:
+    def call(self, node: s.Call, names: Mapping[str, Meaning], d: m.Definitions) -> s.Node:
         found = _resolve(s.Name(_NOWHERE, node.function), names)
         given = [
             self.listing(a, names, 0, d)[0]
@@ -863,19 +808,25 @@ class _Importer:
         ]
         if isinstance(found, _Model):
             return self.invoke(d, found, given, list(node.names), 0)
+        if isinstance(found, Alias):
+            return _call(found.function, *given[: found.arguments])
         if node.function in ("date", "date and time", "duration") and len(node.arguments) == 1:
             argument = node.arguments[0]
             if isinstance(argument, s.Literal) and isinstance(argument.value, str):
                 return self.strict(s.Temporal(_NOWHERE, argument.value), names, d)
+            core, _ = check(to_text(given[0]), self.scope)
+            kind = {"date": "date", "date and time": "date-time", "duration": "days"}[node.function]
+            if core is not None and core.type.name == kind:
+                return given[0]
         return replace(node, arguments=tuple(given))
 
     def listing(
-        self, node: s.Node, names: Mapping[str, _Meaning], line: int, d: m.Definitions | None = None
+        self, node: s.Node, names: Mapping[str, Meaning], line: int, d: m.Definitions | None = None
     ) -> tuple[s.Node, Mapping[str, str] | None]:
         """A list, and the fields of its items; None for plain values."""
         d = d or self.definitions
         found = _resolve(node, names)
-        if isinstance(found, _List):
+        if isinstance(found, ItemList):
             return found.node, found.fields
         if isinstance(node, s.Filter):
             base, fields = self.listing(node.base, names, line, d)
@@ -885,12 +836,12 @@ class _Importer:
             return self.path(node, names, d), None
         return self.strict(node, names, d), None
 
-    def within(self, names: Mapping[str, _Meaning], fields: Mapping[str, str] | None) -> dict[str, _Meaning]:
+    def within(self, names: Mapping[str, Meaning], fields: Mapping[str, str] | None) -> dict[str, Meaning]:
         """The names within a filter."""
         item = s.Name(_NOWHERE, "item")
         if fields is None:
             return {**names, "item": item}
-        own: dict[str, _Meaning] = {k: s.Name(_NOWHERE, v) for k, v in fields.items()}
+        own: dict[str, Meaning] = {k: s.Name(_NOWHERE, v) for k, v in fields.items()}
         return {**names, **own, "item": _Item(item, fields)}
 
     # -- functions ----------------------------------------------------------------------------------------
@@ -901,18 +852,18 @@ class _Importer:
         """A call with its arguments put in place; a decision table becomes one that is called."""
         function = model.function
         if function.kind != "FEEL" or function.body is None:
-            raise _Lost(f'the function "{model.name}" has no body in FEEL', line)
+            raise Lost(f'the function "{model.name}" has no body in FEEL', line)
         parameters = [p.name for p in function.parameters]
         if by_name:
             if set(by_name) - set(parameters):
-                raise _Lost(f'the function "{model.name}" has no parameter `{by_name[0]}`', line)
+                raise Lost(f'the function "{model.name}" has no parameter `{by_name[0]}`', line)
             values = dict(zip(by_name, given, strict=True))
             given = [values.get(p, _NULL) for p in parameters]
         if len(given) != len(parameters):
-            raise _Lost(
+            raise Lost(
                 f'the function "{model.name}" takes {len(parameters)} arguments, not {len(given)}', line
             )
-        arguments: dict[str, _Meaning] = dict(zip(parameters, given, strict=True))
+        arguments: dict[str, Meaning] = dict(zip(parameters, given, strict=True))
         if isinstance(function.body, m.DecisionTable):
             called = self.called_table(d, model)
             names = {**model.scope, **arguments}
@@ -920,7 +871,7 @@ class _Importer:
             return _call(called.name, *values_)
         self.depth += 1
         if self.depth > _DEPTH:
-            raise _Lost(f'the function "{model.name}" calls itself', line)
+            raise Lost(f'the function "{model.name}" calls itself', line)
         tree = self.tree(d, function.body, {**model.scope, **arguments}, snake(model.name), model.name)
         self.depth -= 1
         return tree
@@ -933,7 +884,7 @@ class _Importer:
             inputs, columns = [], []
             for clause in body.inputs:
                 if clause.expression is None:
-                    raise _Lost("an input column without an expression", clause.line)
+                    raise Lost("an input column without an expression", clause.line)
                 tree = self.parsed(d, clause.expression.text, {**model.scope, **dict.fromkeys(types, _NULL)})
                 ref = clause.expression.type_ref or (
                     types.get(tree.name) if isinstance(tree, s.Name) else None
@@ -943,16 +894,14 @@ class _Importer:
                     better = self.type_of(d, types.get(tree.name))
                     type_ = better if better is not None and better.scalar else type_
                 if type_ is None or type_.scalar is None:
-                    raise _Lost(
-                        f'the knowledge model "{model.name}" has an input without a type', clause.line
-                    )
+                    raise Lost(f'the knowledge model "{model.name}" has an input without a type', clause.line)
                 inputs.append(tree)
                 columns.append((clause.label or clause.expression.text.text, None, type_.scalar))
             name = self.fresh(model.name)
             self.clauses.setdefault(f"dmn.{name}", (model.name, ""))
             meaning = self.rows(d, body, columns, name, model.name, self.output_ref(model.function), {})
             if not isinstance(meaning, s.Node):
-                raise _Lost(f'the knowledge model "{model.name}" has several outputs', body.line)
+                raise Lost(f'the knowledge model "{model.name}" has several outputs', body.line)
             self.called[id(body)] = _Called(name, tuple(inputs))
         return self.called[id(body)]
 
@@ -965,19 +914,19 @@ class _Importer:
         self,
         d: m.Definitions,
         table: m.DecisionTable,
-        names: Mapping[str, _Meaning],
+        names: Mapping[str, Meaning],
         name: str,
         title: str,
         type_ref: str | None,
-    ) -> _Meaning:
+    ) -> Meaning:
         columns: list[tuple[str, str | None, str]] = []
         for clause in table.inputs:
             if clause.expression is None:
-                raise _Lost("an input column without an expression", clause.line)
+                raise Lost("an input column without an expression", clause.line)
             text = to_text(self.text(d, clause.expression.text, names))
             core, defects = check(text, self.scope)
             if core is None:
-                raise _Lost(f"`{_short(text)}`: {defects[0].message}", clause.line)
+                raise Lost(f"`{_short(text)}`: {defects[0].message}", clause.line)
             declared = self.type_of(d, clause.expression.type_ref)
             found = _declarable(core.type)
             shown = str(found) if found is not None else (declared.scalar if declared else None) or "text"
@@ -992,13 +941,13 @@ class _Importer:
         name: str,
         title: str,
         type_ref: str | None,
-        names: Mapping[str, _Meaning],
-    ) -> _Meaning:
+        names: Mapping[str, Meaning],
+    ) -> Meaning:
         """A table with its input columns (label, expression or None, type)."""
         if table.policy in _LISTS:
-            raise _Lost(f"hit policy {table.policy}: {_LISTS[table.policy]}", table.line)
+            raise Lost(f"hit policy {table.policy}: {_LISTS[table.policy]}", table.line)
         if not columns or not table.rules:
-            raise _Lost("a table without inputs or without rows", table.line)
+            raise Lost("a table without inputs or without rows", table.line)
         policy = _POLICIES[table.policy]
         rules = self.by_priority(d, table, type_ref) if table.policy == "P" else list(table.rules)
         heads: dict[str, None] = {}
@@ -1021,6 +970,8 @@ class _Importer:
         lines = [[*row, *(texts[i] for _, _, texts in outputs), notes[i]] for i, row in enumerate(cells)]
         policy = self.separate(policy, table, types, outputs, cells, name)
         default = self.default(d, table, outputs, names)
+        if policy == "collect sum" and default is None:
+            default = ["null"] * len(outputs)  # no rows: 0 in the strict language, null in the standard
         self.part(
             name,
             title,
@@ -1033,18 +984,9 @@ class _Importer:
             default,
         )
         node = s.Name(_NOWHERE, name)
-        if policy == "collect sum" and default is None:
-            self.entries.append(
-                Entry(
-                    "changed",
-                    table.line,
-                    self.where,
-                    "the sum of no rows is 0 in the strict language, not null",
-                )
-            )
         if len(outputs) == 1:
             return node
-        return _Group(
+        return Group(
             {
                 clause.name or f"output {i + 1}": s.Path(_NOWHERE, node, out_names[i], _NOWHERE)
                 for i, clause in enumerate(table.outputs)
@@ -1092,7 +1034,7 @@ class _Importer:
         tests: m.UnaryTests,
         types: list[t.Type],
         i: int,
-        names: Mapping[str, _Meaning],
+        names: Mapping[str, Meaning],
     ) -> str:
         """A cell in strict form. A value that the type of the input lacks makes the column one of texts."""
         text = tests.text
@@ -1101,7 +1043,7 @@ class _Importer:
         try:
             tree = parse_dmn_tests(text.text, self.known(names))
         except FeelSyntaxError as error:
-            raise _Lost(f"the cell `{_short(text.text)}`: {error.message}", text.line) from None
+            raise Lost(f"the cell `{_short(text.text)}`: {error.message}", text.line) from None
         with _at(text.line):
             cell = cell_to_text(self.strict(tree, names, d))
         _, defects = check_cell(cell, c.Var(types[i], input_name(i)), Scope())
@@ -1109,7 +1051,7 @@ class _Importer:
             types[i] = t.TEXT
             _, defects = check_cell(cell, c.Var(t.TEXT, input_name(i)), Scope())
         if defects:
-            raise _Lost(f"the cell `{_short(cell)}`: {defects[0].message}", text.line)
+            raise Lost(f"the cell `{_short(cell)}`: {defects[0].message}", text.line)
         return _bare(tree, types[i]) or cell
 
     def outputs(
@@ -1118,7 +1060,7 @@ class _Importer:
         table: m.DecisionTable,
         rules: Sequence[m.Rule],
         type_ref: str | None,
-        names: Mapping[str, _Meaning],
+        names: Mapping[str, Meaning],
         policy: str,
     ) -> list[tuple[str, t.Type, list[str]]] | None:
         """The output columns as (name, type, cells); None where a cell is not a constant."""
@@ -1142,7 +1084,7 @@ class _Importer:
                     return None
                 joined = t.common(found, core.type)
                 if joined is None:
-                    raise _Lost("outputs of different types in one column", rule.line)
+                    raise Lost("outputs of different types in one column", rule.line)
                 found = joined
                 texts.append(text)
             type_ = t.parse_type(declared.scalar) if declared is not None and declared.scalar else None
@@ -1154,11 +1096,11 @@ class _Importer:
                 type_ = t.NUMBER
                 texts = ["1"] * len(texts)
             if type_ is None:
-                raise _Lost("an output without a type", clause.line)
+                raise Lost("an output without a type", clause.line)
             if any(check_value(x, type_, Scope())[1] for x in texts):
                 type_ = _declarable(found)
                 if type_ is None or any(check_value(x, type_, Scope())[1] for x in texts):
-                    raise _Lost("outputs that are not of the declared type", clause.line)
+                    raise Lost("outputs that are not of the declared type", clause.line)
             if type_.name == "one of":
                 texts = [x[1:-1] if x[1:-1] in type_.values and x[:1] == '"' else x for x in texts]
             out.append((snake(clause.name or clause.label or table.output_label or "result"), type_, texts))
@@ -1169,7 +1111,7 @@ class _Importer:
         d: m.Definitions,
         table: m.DecisionTable,
         outputs: Sequence[tuple[str, t.Type, list[str]]],
-        names: Mapping[str, _Meaning],
+        names: Mapping[str, Meaning],
     ) -> list[str] | None:
         given = [clause.default for clause in table.outputs]
         if all(x is None or not x.text.text.strip() for x in given):
@@ -1177,7 +1119,7 @@ class _Importer:
         texts = ["null" if x is None else to_text(self.text(d, x.text, names)) for x in given]
         for text, (_, type_, _) in zip(texts, outputs, strict=True):
             if defects := check_value(text, type_, Scope())[1]:
-                raise _Lost(f"the default `{text}`: {defects[0].message}", table.line)
+                raise Lost(f"the default `{text}`: {defects[0].message}", table.line)
         self.entries.append(
             Entry(
                 "changed",
@@ -1226,14 +1168,14 @@ class _Importer:
         name: str,
         title: str,
         type_ref: str | None,
-        names: Mapping[str, _Meaning],
+        names: Mapping[str, Meaning],
         policy: str,
-    ) -> _Meaning:
+    ) -> Meaning:
         """A table whose outputs are computed: it finds the row, and a decision for each output computes that row's."""
         if policy.startswith("collect"):
-            raise _Lost(f"hit policy {table.policy} over outputs that are computed", table.line)
+            raise Lost(f"hit policy {table.policy} over outputs that are computed", table.line)
         if any(text is None for _, text, _ in columns):
-            raise _Lost("a table that is called, with outputs that are computed", table.line)
+            raise Lost("a table that is called, with outputs that are computed", table.line)
         texts = [tuple(to_text(self.text(d, x.text, names)) for x in rule.outputs) for rule in rules]
         if any(x.default is not None and x.default.text.text.strip() for x in table.outputs):
             last = tuple(
@@ -1252,7 +1194,7 @@ class _Importer:
             finder, f"{title}: the row", policy, inputs, columns, types, [(head, t.INTEGER)], lines, default
         )
         whole = self.type_of(d, type_ref)
-        members: dict[str, _Meaning] = {}
+        members: dict[str, Meaning] = {}
         for i, clause in enumerate(table.outputs):
             tree: s.Node = _NULL
             cases = [(n, row[i]) for n, row in enumerate(distinct, 1)] + (
@@ -1269,7 +1211,7 @@ class _Importer:
             part = name if single else self.fresh(f"{name} {clause.name or i + 1}")
             type_ = self.type_of(d, clause.type_ref) or (whole if single else None)
             members[clause.name or f"output {i + 1}"] = self.literal(tree, part, title, type_, table.line)
-        return next(iter(members.values())) if len(members) == 1 else _Group(members)
+        return next(iter(members.values())) if len(members) == 1 else Group(members)
 
     def by_priority(self, d: m.Definitions, table: m.DecisionTable, type_ref: str | None) -> list[m.Rule]:
         """The rows in the order of their outputs' priority: the first that matches is the one of highest priority."""
@@ -1281,7 +1223,7 @@ class _Importer:
                 values = _enumeration(item.allowed_values) if item is not None else None
             orders.append(values)
         if all(order is None for order in orders):
-            raise _Lost("hit policy P without output values to order by", table.line)
+            raise Lost("hit policy P without output values to order by", table.line)
 
         def rank(rule: m.Rule) -> tuple[int, ...]:
             out = []
@@ -1289,7 +1231,7 @@ class _Importer:
                 if order is not None:
                     value = output.text.text.strip().strip('"')
                     if value not in order:
-                        raise _Lost(f"hit policy P: `{value}` is no output value", output.line)
+                        raise Lost(f"hit policy P: `{value}` is no output value", output.line)
                     out.append(order.index(value))
             return tuple(out)
 
@@ -1302,6 +1244,9 @@ class _Importer:
             )
         )
         return sorted(table.rules, key=rank)
+
+    def bare(self, cell: s.Node, type_: t.Type) -> str | None:
+        return _bare(cell, type_)
 
     # -- the files of the pack ----------------------------------------------------------------------------
 
@@ -1318,7 +1263,7 @@ class _Importer:
             for decision in d.decisions:
                 key = (d.namespace, decision.id or decision.name)
                 found = self.done.get(key)
-                if key in required or found is None or isinstance(found, _Lost):
+                if key in required or found is None or isinstance(found, Lost):
                     continue
                 asked = [to_text(node) for node in _leaves(found)]
                 if not asked:
@@ -1480,7 +1425,7 @@ def _at(line: int) -> Iterator[None]:
     """Gives an error within its line, where it has none."""
     try:
         yield
-    except _Lost as lost:
+    except Lost as lost:
         lost.line = lost.line or line
         raise
 
@@ -1492,29 +1437,29 @@ def parse_name(text: str, names: Iterable[str]) -> s.Node:
         return s.Name(_NOWHERE, text)
 
 
-def _resolve(node: s.Node, names: Mapping[str, _Meaning]) -> _Meaning | None:
+def _resolve(node: s.Node, names: Mapping[str, Meaning]) -> Meaning | None:
     """What a name or path stands for, as far as it names something of the model."""
     if isinstance(node, s.Name):
         return names.get(node.name)
     if not isinstance(node, s.Path):
         return None
     base = _resolve(node.base, names)
-    if isinstance(base, _Group):
+    if isinstance(base, Group):
         found = base.members.get(node.name)
         if found is None:
-            raise _Lost(f"`{node.name}` is unknown, or left out")
+            raise Lost(f"`{node.name}` is unknown, or left out")
         return found
     if isinstance(base, _Item):
         if node.name not in base.fields:
-            raise _Lost(f"the items have no field `{node.name}`")
+            raise Lost(f"the items have no field `{node.name}`")
         return s.Path(_NOWHERE, base.node, base.fields[node.name], _NOWHERE)
     return None
 
 
-def _leaves(meaning: _Meaning) -> Iterator[s.Node]:
+def _leaves(meaning: Meaning) -> Iterator[s.Node]:
     if isinstance(meaning, s.Node):
         yield meaning
-    elif isinstance(meaning, _Group):
+    elif isinstance(meaning, Group):
         for part in meaning.members.values():
             yield from _leaves(part)
 
