@@ -216,6 +216,8 @@ class Lowering:
         self.problems: list[Diagnostic] = []
         self.places: dict[str, tuple[Path, m.Text]] = {}
         self.tables: dict[str, m.DecisionTable] = {}
+        #: What was parsed: many cells of a table have one text.
+        self._trees: dict[tuple[Any, str, frozenset[str]], s.Node] = {}
 
     # -- elements of the graph ----------------------------------------------------------------------------
 
@@ -307,8 +309,11 @@ class Lowering:
                 text, 0, len(text.text), "E0908", f"{place}: the expression language `{language}` is not FEEL"
             )
             return None
+        known = (parse, text.text, names)
         try:
-            tree = parse(text.text, names | self.types.keys)
+            tree = self._trees.get(known)
+            if tree is None:
+                tree = self._trees[known] = parse(text.text, names | self.types.keys)
         except FeelSyntaxError as error:
             self.problem(text, *error.span, error.code, f"{place}: {error.message}", error.help)
             return None

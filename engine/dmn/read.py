@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -758,8 +758,11 @@ class _Reader:
 def _tag(element: _E) -> tuple[str | None, str]:
     """Namespace and local name; a comment has neither."""
     tag = element.tag
-    if not isinstance(tag, str):
-        return None, ""
+    return _parted(tag) if isinstance(tag, str) else (None, "")
+
+
+@lru_cache(maxsize=1024)
+def _parted(tag: str) -> tuple[str | None, str]:
     if tag.startswith("{"):
         namespace, _, name = tag[1:].partition("}")
         return namespace, name

@@ -25,6 +25,9 @@ from sancha.engine.run.operations import INVOKE, Listening, warn
 #: The namespace of a model and the id of an element in it (its kind and name, where it has no id).
 Key = tuple[str, str]
 
+#: Which inputs are given differs from run to run; so many ways are kept in mind.
+_MOST_PLANS = 1_000
+
 _WORDS = {
     m.InputData: "input data",
     m.Decision: "decision",
@@ -50,6 +53,7 @@ class Element:
     unit: Unit
     requires: tuple[tuple[str, str, Key], ...] = ()
     program: Program | None = None
+    kind: Kind | None = None
     #: What made a part of the logic null.
     problems: tuple[Diagnostic, ...] = ()
 
@@ -102,6 +106,7 @@ class Model:
                 element.requires = tuple(self._requirements(element))
         self.order = self._order()
         self._functions: dict[Key, Any] = {}
+        self._plans: dict[tuple[tuple[Key, ...], frozenset[Key]], tuple[Key, ...]] = {}
 
     # -- what there is ------------------------------------------------------------------------------------
 
@@ -131,7 +136,9 @@ class Model:
 
     def kind(self, element: Element) -> Kind:
         """The type of an element's variable."""
-        return element.unit.types.kind(element.element.type_ref, element.element.line)
+        if element.kind is None:
+            element.kind = element.unit.types.kind(element.element.type_ref, element.element.line)
+        return element.kind
 
     def input_kind(self, name: str) -> Kind:
         """The type of an input, or of a decision whose value is given; `Any` where there is none of the name."""
@@ -229,19 +236,27 @@ class Model:
 
     def solve(self, targets: Iterable[Key], given: Mapping[Key, Any]) -> dict[Key, Any]:
         """The values of elements, each computed once, where some are given."""
-        needed: set[Key] = set()
-        pending = list(targets)
-        while pending:
-            key = pending.pop()
-            if key in needed:
-                continue
-            needed.add(key)
-            if key not in given:
-                pending += [required for _, _, required in self.elements[key].requires]
         values: dict[Key, Any] = {}
-        for key in sorted(needed, key=self.order.__getitem__):
+        for key in self._plan(tuple(targets), frozenset(given)):
             values[key] = given[key] if key in given else self._value(self.elements[key], values)
         return values
+
+    def _plan(self, targets: tuple[Key, ...], given: frozenset[Key]) -> tuple[Key, ...]:
+        """What has to be known for some elements, in order, where others are given."""
+        plan = self._plans.get((targets, given))
+        if plan is None:
+            needed: set[Key] = set()
+            pending = list(targets)
+            while pending:
+                key = pending.pop()
+                if key not in needed:
+                    needed.add(key)
+                    if key not in given:
+                        pending += [required for _, _, required in self.elements[key].requires]
+            plan = tuple(sorted(needed, key=self.order.__getitem__))
+            if len(self._plans) < _MOST_PLANS:
+                self._plans[targets, given] = plan
+        return plan
 
     def _value(self, element: Element, values: Mapping[Key, Any]) -> Any:
         match element.element:
