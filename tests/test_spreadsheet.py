@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shutil
 import textwrap
 import zipfile
 from collections.abc import Callable
@@ -17,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_pack import write_pack
 
-from sancha.engine.diagnostics import PackError
+from sancha.engine.diagnostics import PackError, SanchaError
 from sancha.engine.feel import types as t
 from sancha.engine.policy.pack import Pack, load_pack
-from sancha.engine.policy.spreadsheet import Column, TableShape, read_xlsx
+from sancha.engine.policy.spreadsheet import Column, TableShape, export_table, export_xlsx, read_xlsx
 from sancha.engine.policy.workbook import open_sheet
 
 TABLE = """
@@ -755,3 +756,72 @@ def test_defects_of_the_workbook_stand_at_its_name(tmp_path: Path, reference: st
     found = faults(pack_with(tmp_path, [HEADER], reference))
     assert expected in found
     assert "--> rules/part0.yaml:11:7\n" in found
+
+
+# -- tables to be edited ----------------------------------------------------------------------------------------------
+
+RULES = Path(__file__).parents[1] / "rules"
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Pack:
+    return load_pack(RULES)
+
+
+@pytest.mark.parametrize(
+    "name", ["authority", "authority_modifiers", "authority_escalations", "industry_level"]
+)
+def test_an_exported_table_is_the_table(tmp_path: Path, shipped: Pack, name: str) -> None:
+    """A pack whose table is the exported workbook means the same."""
+    shutil.copytree(RULES, tmp_path / "rules")
+    export_table(shipped, name, tmp_path / f"rules/approval/{name}.xlsx")
+    part = tmp_path / f"rules/approval/{name}.yaml"
+    part.write_text(part.read_text().replace(f"{name}.csv", f"{name}.xlsx"))
+    assert load_pack(tmp_path / "rules").decisions[name].versions == shipped.decisions[name].versions
+
+
+def test_an_exported_workbook_is_made_to_be_edited(tmp_path: Path, shipped: Pack) -> None:
+    path = tmp_path / "authority.xlsx"
+    export_table(shipped, "authority", path)
+    before = path.read_bytes()
+    export_table(shipped, "authority", path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+    with zipfile.ZipFile(path) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    assert '<pane ySplit="1"' in sheet and 'type="list"' in sheet and "real_estate" in sheet
+    found = open_sheet(path, None, "authority")
+    assert [found.value(0, column) for column in range(4)] == ["exposure", "security", "level", "note"]
+    assert found.value(1, 2) == 1 and found.value(1, 3) == "sub-branch approver"
+
+
+def test_long_lists_of_choices(tmp_path: Path) -> None:
+    values = tuple(f"industry_{n}" for n in range(60))
+    shape = TableShape(
+        "level", "first", (Column("industry", t.one_of(*values)),), (Column("level", t.INTEGER),)
+    )
+    rows = [[value, str(n)] for n, value in enumerate(values)]
+    export_xlsx(shape, rows, [], tmp_path / "level.xlsx")
+    assert texts(tmp_path / "level.xlsx", shape) == rows
+
+
+@given(
+    cells=st.lists(
+        st.lists(st.text('0123456789.-<>=[(], abct"@', min_size=1, max_size=12), min_size=2, max_size=2),
+        min_size=1,
+    )
+)
+def test_any_cells_come_back(tmp_path_factory: pytest.TempPathFactory, cells: list[list[str]]) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.xlsx"
+    shape = TableShape("level", "first", (Column("amount", t.MONEY),), (Column("level", t.INTEGER),))
+    rows = [[cell.strip() or "-" for cell in row] for row in cells]
+    export_xlsx(shape, rows, ["n"] * len(rows), path)
+    assert texts(path, shape) == rows
+
+
+def test_only_tables_are_exported(tmp_path: Path, shipped: Pack) -> None:
+    with pytest.raises(SanchaError, match="no table `authorit`") as caught:
+        export_table(shipped, "authorit", tmp_path / "x.xlsx")
+    assert caught.value.help == "did you mean `authority`?"
+    with pytest.raises(SanchaError, match="was not in force on 1990-01-01"):
+        export_table(shipped, "authority", tmp_path / "x.xlsx", dt.date(1990, 1, 1))
+    assert not list(tmp_path.iterdir())

@@ -12,7 +12,9 @@ contract is docs/formats.md.
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -20,12 +22,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sancha.engine.diagnostics import Diagnostic, PackError, Place, did_you_mean
+import xlsxwriter
+
+from sancha.engine.diagnostics import Diagnostic, PackError, Place, SanchaError, did_you_mean
 from sancha.engine.feel import types as t
 from sancha.engine.feel.check import Defect, in_words
+from sancha.engine.policy.source import read_text, read_yaml
 from sancha.engine.policy.workbook import DIGITS, Sheet, letters, open_sheet, plain
+
+if TYPE_CHECKING:
+    from sancha.engine.policy.pack import Pack
 
 #: The cells of a row, inputs before outputs, and the place of cell number i.
 Cells = tuple[list[str], Callable[[int], Place]]
@@ -96,6 +104,11 @@ def read_xlsx(path: Path, sheet: str | None, shape: TableShape) -> list[Cells]:
     `sheet`: its name; None for the sheet named as the table, or the only one that is visible. Raises PackError with
     all defects, each with its cell (`authority.xlsx!D14`, the sheet before the cell if there are several).
     """
+    return [cells for cells, _ in read_noted(path, sheet, shape)]
+
+
+def read_noted(path: Path, sheet: str | None, shape: TableShape) -> list[tuple[Cells, str]]:
+    """As `read_xlsx`, each row with its note, annotation or message."""
     return _Reader(open_sheet(path, sheet, shape.name), shape).rows()
 
 
@@ -112,14 +125,16 @@ class _Source:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """`first`: the first row below the header. `sources`: one a column of the shape. `remarks`: columns not read.
+    """`first`: the first row below the header. `sources`: one a column of the shape.
 
-    `foreign`: empty cells mean any value, and texts stand without quotes.
+    `notes`: columns of remarks; `numbers`: those of row numbers, which are not read at all. `foreign`: empty cells
+    mean any value, and texts stand without quotes.
     """
 
     first: int
     sources: tuple[_Source, ...]
-    remarks: frozenset[int]
+    notes: tuple[int, ...]
+    numbers: tuple[int, ...]
     foreign: bool
 
 
@@ -136,7 +151,7 @@ class _Reader:
         if found not in self.defects:
             self.defects.append(found)
 
-    def rows(self) -> list[Cells]:
+    def rows(self) -> list[tuple[Cells, str]]:
         sheet = self.sheet
         full = sheet.filled
         if not full:
@@ -144,11 +159,10 @@ class _Reader:
         layout = self.layout(full[0])
         if layout is None or self.defects:
             raise PackError(self.defects)
-        self.known = (
-            {s.column for s in layout.sources} | {s.operators for s in layout.sources} | layout.remarks
-        )
+        self.known = {s.column for s in layout.sources} | {s.operators for s in layout.sources}
+        self.known |= {*layout.notes, *layout.numbers}
         self.hidden(layout, full)
-        out = [self.row(row, layout) for row in full if row >= layout.first]
+        out = [(self.row(row, layout), self.note(row, layout)) for row in full if row >= layout.first]
         if not out and not self.defects:
             self.defect("the table has no rows", full[-1], 0)
         if self.defects:
@@ -177,6 +191,9 @@ class _Reader:
             return [], lambda i: self.sheet.place(row, i)  # what strays is no row
         texts = [self.operand(row, source, i, layout) for i, source in enumerate(layout.sources)]
         return texts, lambda i: self.sheet.place(*anchors[i])
+
+    def note(self, row: int, layout: _Layout) -> str:
+        return "; ".join(text for c in layout.notes if (text := self.sheet.text(row, c)))
 
     def anchor(self, row: int, column: int, first: int) -> tuple[int, int]:
         """The cell that holds the value: a cell that is merged over rows holds for each of them."""
@@ -280,7 +297,7 @@ class _Reader:
 
     def plain(self, first: int) -> _Layout | None:
         found: dict[int, _Source] = {}
-        remarks = set()
+        notes = []
         columns = self.shape.columns
         names = [c.name for c in columns]
         slips = ""
@@ -290,7 +307,7 @@ class _Reader:
             if not text:
                 continue
             if text == "note":
-                remarks.add(column)
+                notes.append(column)
             elif at is None:
                 near = did_you_mean(text, [*names, "note"])
                 slips += near or ""
@@ -301,7 +318,7 @@ class _Reader:
                 found[at] = _Source(column)
         self.complete(found, first, slips)
         sources = tuple(found[i] for i in sorted(found))
-        return _Layout(first + 1, sources, frozenset(remarks), foreign=False)
+        return _Layout(first + 1, sources, tuple(notes), (), foreign=False)
 
     def complete(self, found: dict[int, _Source], row: int, slips: str = "") -> None:
         for i, column in enumerate(self.shape.columns):
@@ -311,9 +328,9 @@ class _Reader:
     def camunda(self, first: int, marks: list[str]) -> _Layout | None:
         """Rows of the header: kind, label, expression language, expression or name, type; A5 is the hit policy."""
         found: dict[int, _Source] = {}
-        remarks = {c for c, mark in enumerate(marks) if mark in _REMARKS}
-        if marks[0] == "":
-            remarks.add(0)
+        notes = tuple(column for column, mark in enumerate(marks) if mark in _REMARKS)
+        numbers = (0,) if marks[0] == "" else ()
+        if numbers:
             self.hit_policy(first + 4)
         inputs = len(self.shape.inputs)
         for column, mark in enumerate(marks):
@@ -346,7 +363,7 @@ class _Reader:
             found[at] = _Source(column)
         if not self.defects:
             self.complete(found, first)
-        return _Layout(first + 5, tuple(found[i] for i in sorted(found)), frozenset(remarks), foreign=True)
+        return _Layout(first + 5, tuple(found[i] for i in sorted(found)), notes, numbers, foreign=True)
 
     def hit_policy(self, row: int) -> None:
         text = self.sheet.text(row, 0)
@@ -380,7 +397,8 @@ class _Reader:
             message = f"the table is named `{name}` here and `{self.shape.name}` in its YAML"
             self.defect(message, first, column, "make them agree")
         found: dict[int, _Source] = {}
-        remarks = set()
+        notes: list[int] = []
+        numbers: list[int] = []
         inputs = len(self.shape.inputs)
         column = 0
         while column < self.sheet.width:
@@ -398,7 +416,7 @@ class _Reader:
             if kind == "" and label == "":
                 continue
             if kind.casefold() in (*_REMARKS, "#"):
-                remarks |= set(range(at, at + span))
+                (numbers if kind == "#" else notes).extend(range(at, at + span))
                 continue
             if role is None:
                 help = "columns are `Condition`, `If`, `Conclusion`, `Then`, `#` or `Annotation`"
@@ -433,7 +451,7 @@ class _Reader:
         if not self.defects:
             self.complete(found, first + 2)
         sources = tuple(found[i] for i in sorted(found))
-        return _Layout(first + 3, sources, frozenset(remarks), foreign=True)
+        return _Layout(first + 3, sources, tuple(notes), tuple(numbers), foreign=True)
 
 
 _REMARKS: Final = ("annotation", "annotations", "note", "message", "description")
@@ -624,3 +642,127 @@ def _compared(operator: str, text: str, type_: t.Type) -> str:
         help = did_you_mean(word, [*_MEANINGS, *_ALONE, *_WORDS])
         raise _NotUnderstoodError(f"the operator `{operator}` is not understood", help, operator=True)
     return meaning(text, type_)
+
+
+# -- tables to be edited -----------------------------------------------------------------------------------------------
+
+#: Excel takes a list of choices of so many characters; a longer one stands on a sheet of its own.
+_MOST_CHOICES: Final = 255
+_PLAIN_NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,13})(?:\.\d*[1-9])?")
+
+
+def export_xlsx(shape: TableShape, rows: Sequence[Sequence[str]], notes: Sequence[str], path: Path) -> None:
+    """Writes a table as XLSX in the plain layout: `read_xlsx` gives the same rows again.
+
+    `rows`: the cells as text, inputs before outputs; `notes`: one a row, or none. The header stays in view and says
+    the types; cells of `one of` and true-or-false columns offer their values. The file is written whole or not at all.
+    """
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        with xlsxwriter.Workbook(beside, {"in_memory": True}) as book:
+            book.set_properties({"created": dt.datetime(2000, 1, 1)})  # the same table gives the same bytes
+            _write(book, shape, rows, notes)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def export_table(pack: Pack, name: str, path: Path, day: dt.date | None = None) -> None:
+    """Writes a table of a pack as XLSX, to be edited: the version in force on a day (None: the last).
+
+    Raises SanchaError where the pack has no such table, or none in force on the day.
+    """
+    decision = pack.decisions.get(name)
+    if decision is None or decision.versions[0].table is None:
+        tables = [n for n, d in pack.decisions.items() if d.versions[0].table is not None]
+        help = did_you_mean(name, tables) or f"its tables are {', '.join(tables)}"
+        raise SanchaError(f"the pack has no table `{name}`", code="E0404", help=help)
+    number = _in_force([(v.valid_from, v.valid_until) for v in decision.versions], day)
+    if number is None:
+        raise SanchaError(f"`{name}` was not in force on {day}", code="E0404", where=decision.place)
+    table = decision.versions[number].table
+    assert table is not None
+    documents = read_yaml(Path(decision.place.file), decision.place.file)
+    spec = next(d.value for d in documents if d.value.get("table") == name)
+    rows = (spec["versions"][number] if spec.get("versions") else spec)["rows"]
+    expressions = [part.get("expression") for part in spec["inputs"]]
+    inputs = zip(table.inputs, expressions, strict=True)
+    shape = TableShape(
+        name,
+        table.hit_policy,
+        tuple(Column(n, type_, e) for (n, type_), e in inputs),
+        tuple(Column(n, type_) for n, type_ in table.outputs),
+    )
+    cells, notes = _sources(rows, Path(decision.place.file).parent, shape)
+    export_xlsx(shape, cells, notes, path)
+
+
+def _in_force(spans: Sequence[tuple[dt.date, dt.date | None]], day: dt.date | None) -> int | None:
+    if day is None:
+        return max(range(len(spans)), key=lambda i: spans[i][0])
+    held = (i for i, (first, last) in enumerate(spans) if first <= day and (last is None or day <= last))
+    return next(held, None)
+
+
+def _sources(
+    rows: str | list[list[str]], folder: Path, shape: TableShape
+) -> tuple[list[list[str]], list[str]]:
+    """The cells of a table of a sound pack as they are written, and its notes."""
+    names = [column.name for column in shape.columns]
+    if not isinstance(rows, str):
+        return rows, []
+    file, sheet = sheet_of(rows)
+    if file.lower().endswith(".xlsx"):
+        noted = read_noted(folder / file, sheet, shape)
+        return [cells for (cells, _), _ in noted], [note for _, note in noted]
+    records = csv.reader(io.StringIO(read_text(folder / file, file)), strict=True)
+    full = [[cell.strip() for cell in record] for record in records if any(cell.strip() for cell in record)]
+    header = full[0]
+    cells = [[record[header.index(name)] for name in names] for record in full[1:]]
+    return cells, [record[header.index("note")] for record in full[1:]] if "note" in header else []
+
+
+def _write(book: Any, shape: TableShape, rows: Sequence[Sequence[str]], notes: Sequence[str]) -> None:
+    sheet = book.add_worksheet(shape.name if len(shape.name) <= 31 else "table")
+    text = book.add_format({"num_format": "@"})  # Excel makes no dates of what is typed into text
+    whole = book.add_format({"num_format": "General"})
+    heads = {
+        kind: book.add_format({"bold": True, "bottom": 1, "bg_color": colour})
+        for kind, colour in (("input", "#DCE6F1"), ("output", "#E2EFDA"), ("note", "#F2F2F2"))
+    }
+    names = [column.name for column in shape.columns] + ["note"]
+    choices, page = None, "values" if shape.name != "values" else "choices"
+    for i, name in enumerate(names):
+        kind = "input" if i < len(shape.inputs) else "output" if i < len(shape.columns) else "note"
+        cells = [row[i] for row in rows] if kind != "note" else list(notes)
+        sheet.set_column(i, i, min(60, max(12, *map(len, [name, *cells])) + 2), text)
+        sheet.write_string(0, i, name, heads[kind])
+        for number, cell in enumerate(cells, 1):
+            if kind != "note" and _PLAIN_NUMBER.fullmatch(cell) and len(cell) <= DIGITS:
+                sheet.write_number(number, i, float(cell), whole)
+            else:
+                sheet.write_string(number, i, cell, text)
+        if kind == "note":
+            continue
+        column = shape.columns[i]
+        reads = f"{column.expression}: " if column.expression else ""
+        sheet.write_comment(0, i, f"{reads}{in_words(column.type)}", {"author": ""})
+        values = ["true", "false"] if column.type.name == "boolean" else list(column.type.values)
+        if not t.is_text(column.type) and column.type.name != "boolean":
+            continue
+        if not values:
+            continue
+        if kind == "input":
+            values.append("-")
+        source: Any = values
+        if len(",".join(values)) > _MOST_CHOICES:
+            choices = choices or book.add_worksheet(page)
+            choices.hide()
+            choices.write_column(0, i, values)
+            letter = letters(i)
+            source = f"={page}!${letter}$1:${letter}${len(values)}"
+        # An input may hold several values, or a test: what is offered is not all that is allowed.
+        rule = {"validate": "list", "source": source, "show_error": kind == "output"}
+        sheet.data_validation(1, i, len(rows) + 500, i, rule)
+    sheet.freeze_panes(1, 0)
+    sheet.ignore_errors({"number_stored_as_text": f"A2:{letters(len(names))}{len(rows) + 500}"})
