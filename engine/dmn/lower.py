@@ -368,8 +368,7 @@ class Lowering:
         if function.kind == "FEEL":
             body = self.expression(function.body, place, inner)
             for kind in kinds:
-                result = kind.result if kind.name == "function" else kind
-                body = _typed(body, result or ANY)
+                body = _typed(body, _result(kind, len(parameters)))
             return s.Function(_NOWHERE, parameters, body)
         mapping = self.expression(function.body, place, names)
         body = s.Context(_NOWHERE, ((function.kind.lower(), mapping),))
@@ -512,6 +511,13 @@ class Lowering:
         if clause.type_ref is None and len(table.outputs) > 1:
             kind = dict(kind.fields or ()).get(clause.name or "", ANY)
         return None if kind.allowed is None else allowed_tests(kind.allowed.last or kind.allowed.text)
+
+
+def _result(kind: Kind, parameters: int) -> Kind:
+    """What a function of a type gives; a type that is none of such a function is that of the result itself."""
+    if kind.name != "function" or (kind.parameters is not None and len(kind.parameters) != parameters):
+        return kind
+    return kind.result or ANY
 
 
 def _typed(node: s.Node, kind: Kind) -> s.Node:

@@ -90,6 +90,76 @@ def load(path: Path | str) -> Model:
     return Model(read_model(path))
 
 
+def evaluate_file(
+    path: Path | str, inputs: Path | str | None = None, decisions: Sequence[str] | None = None
+) -> tuple[Model, Evaluation]:
+    """The decisions of a model for the inputs in a file of JSON, an object by the inputs' names; `-` is standard input.
+
+    Raises SanchaError for a file that cannot be used, and for an input or a decision that the model does not have.
+    """
+    model = load(path)
+    given = {} if inputs is None else _read_inputs(inputs)
+    for name, value in given.items():
+        if not model.has_input(name, value):
+            raise SanchaError(
+                f"the model has no input `{name}`",
+                code="E0914",
+                where=str(inputs),
+                help=did_you_mean(name, model.input_names)
+                or "its inputs are " + ", ".join(model.input_names),
+            )
+    try:
+        values = {name: from_json(value, model.input_kind(name)) for name, value in given.items()}
+    except FeelError as error:
+        raise SanchaError(error.message, code="E0914", where=str(inputs)) from None
+    return model, model.evaluate(values, decisions or None)
+
+
+def _read_inputs(path: Path | str) -> dict[str, Any]:
+    def refuse(message: str, place: Place | str = str(path)) -> SanchaError:
+        return SanchaError(
+            message,
+            code="E0914",
+            where=place,
+            help='the file holds one object: `{"Applicant": {"Age": 35}, "Amount": 50000}`',
+        )
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise refuse(f"`{twice}` is given twice")
+        return found
+
+    def no_number(text: str) -> Any:
+        raise refuse(f"`{text}` is no number")
+
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
+        value = json.loads(
+            data.decode("utf-8-sig"),
+            parse_float=Decimal,
+            parse_int=Decimal,
+            parse_constant=no_number,
+            object_pairs_hook=once,
+        )
+    except OSError as error:
+        raise refuse(f"the inputs cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise refuse("the inputs are not in UTF-8") from None
+    except json.JSONDecodeError as error:
+        line = error.doc.split("\n")[error.lineno - 1]
+        raise refuse(
+            f"this is not JSON: {error.msg}", Place(str(path), error.lineno, error.colno, 1, line)
+        ) from None
+    except RecursionError:
+        raise refuse("the inputs are nested too deep") from None
+    if not isinstance(value, dict):
+        raise refuse("the inputs are no object")
+    return value
+
+
 class Model:
     """A loaded model. `problems` are its defects as far as reading and resolving found them."""
 
@@ -118,6 +188,18 @@ class Model:
     def decisions(self) -> tuple[m.Decision, ...]:
         return self.definitions.decisions
 
+    @property
+    def input_names(self) -> list[str]:
+        """The names of all inputs, those of imported models too."""
+        return [e.name for e in self.elements.values() if isinstance(e.element, m.InputData)]
+
+    def has_input(self, name: str, value: Any = None) -> bool:
+        """Whether a value can be given under a name: of an input, of a decision, of an import (as a context)."""
+        if self._given_element(name, None) is not None:
+            return True
+        unit = self._imported(self.unit, name)
+        return unit is not None and isinstance(value, Mapping) and all(self._of(unit, key) for key in value)
+
     def find(self, name: str, kinds: Any, namespace: str | None = None) -> Element | None:
         """An element by its name: of this model, or else, where only one has the name, of an imported one."""
         units = [self.unit, *self.units.values()] if namespace is None else [self.units.get(namespace)]
@@ -142,8 +224,14 @@ class Model:
 
     def input_kind(self, name: str) -> Kind:
         """The type of an input, or of a decision whose value is given; `Any` where there is none of the name."""
-        element = self.find(name, (m.InputData, m.Decision))
-        return ANY if element is None else self.kind(element)
+        element = self._given_element(name, None)
+        if element is not None:
+            return self.kind(element)
+        unit = self._imported(self.unit, name)
+        if unit is None:
+            return ANY
+        inner = [e for e in unit.elements.values() if isinstance(e.element, (m.InputData, m.Decision))]
+        return Kind("context", fields=tuple((e.name, self.kind(e)) for e in inner))
 
     def place_of(self, warning: Warning) -> Place | None:
         """The place in the XML of what a warning speaks of."""
@@ -177,7 +265,7 @@ class Model:
             wanted = [self.unit.elements[_id(d)] for d in self.decisions]
         with Listening() as warnings:
             values = self.solve([e.key for e in wanted], self.given(inputs, namespaces))
-        return Evaluation({e.name: values[e.key] for e in wanted}, tuple(warnings))
+        return Evaluation({e.name: values[e.key] for e in wanted}, _once(warnings))
 
     def invoke(self, name: str, arguments: Mapping[str, Any]) -> Evaluation:
         """The result of a decision service or of a business knowledge model, for arguments by name.
@@ -196,18 +284,18 @@ class Model:
         with Listening() as warnings:
             function = self._function(element)
             if not isinstance(function, Function):
-                return Evaluation({name: None}, tuple(warnings))
+                return Evaluation({name: None}, _once(warnings))
             site = Site(element.what, "", (0, 0))
             values = [
                 _coerced(site, arguments.get(parameter), kind) for parameter, kind in function.parameters
             ]
-            result = _coerced(site, function.run(*values), function.result)
+            result = _coerced(site, guarded(site, function.run, *values), function.result)
         if isinstance(element.element, m.DecisionService):
             outputs = [e.name for e in self._listed(element, element.element.outputs)]
             if len(outputs) == 1:
-                return Evaluation({outputs[0]: result}, tuple(warnings))
-            return Evaluation({n: (result or {}).get(n) for n in outputs}, tuple(warnings))
-        return Evaluation({name: result}, tuple(warnings))
+                return Evaluation({outputs[0]: result}, _once(warnings))
+            return Evaluation({n: (result or {}).get(n) for n in outputs}, _once(warnings))
+        return Evaluation({name: result}, _once(warnings))
 
     def given(self, inputs: Mapping[str, Any], namespaces: Mapping[str, str] | None = None) -> dict[Key, Any]:
         """Values by the names of inputs and decisions, as the graph takes them: of the variable's type, or null.
@@ -225,8 +313,7 @@ class Model:
                         site = Site(element.what, "", (0, 0))
                         given[element.key] = _coerced(site, part, self.kind(element))
             else:
-                known = [e.name for e in self.elements.values() if isinstance(e.element, m.InputData)]
-                help = did_you_mean(name, known)
+                help = did_you_mean(name, self.input_names)
                 warn(
                     Site("", "", (0, 0)),
                     "unknown input",
@@ -281,18 +368,18 @@ class Model:
 
     def _function(self, element: Element) -> Any:
         """A business knowledge model or decision service as a function; it depends on no input, so it is made once."""
-        if element.key not in self._functions:
-            if isinstance(element.element, m.DecisionService):
-                self._functions[element.key] = self._service(element, element.element)
-            else:
-                self._functions[element.key] = self._forward(element)
-                program = self.program(element)
-                values = {key: self._function(self.elements[key]) for _, _, key in element.requires}
-                self._functions[element.key] = (
-                    None if program is None else program.value(self._scope(element, values))
-                )
-        if self._functions[element.key] is None:
-            self._complain(element)
+        if element.key in self._functions:
+            if self._functions[element.key] is None:
+                self._complain(element)
+        elif isinstance(element.element, m.DecisionService):
+            self._functions[element.key] = self._service(element, element.element)
+        else:
+            self._functions[element.key] = self._forward(element)
+            program = self.program(element)
+            values = {key: self._function(self.elements[key]) for _, _, key in element.requires}
+            self._functions[element.key] = (
+                None if program is None else program.value(self._scope(element, values))
+            )
         return self._functions[element.key]
 
     def _forward(self, element: Element) -> Function:
@@ -516,6 +603,11 @@ class Model:
             where=Place(str(definitions.path), line, 1, 1, self.sources.line(definitions.path, line)),
             help="take out one of these requirements",
         )
+
+
+def _once(warnings: Iterable[Warning]) -> tuple[Warning, ...]:
+    """Each warning once: of the same place for each item of a list they say nothing new."""
+    return tuple(dict.fromkeys(warnings))
 
 
 def _id(element: m.DrgElement) -> str:

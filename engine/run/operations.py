@@ -15,8 +15,9 @@ from typing import Any
 
 from sancha.engine.feel import operators
 from sancha.engine.feel.builtins import BUILTINS, Builtin, FeelError
+from sancha.engine.feel.builtins.numbers import finite
 from sancha.engine.feel.core import Site
-from sancha.engine.feel.kinds import ANY, Kind, coerce, instance_of
+from sancha.engine.feel.kinds import ANY, Kind, applied, coerce, instance_of
 from sancha.engine.feel.types import NUMBER, TEXT
 from sancha.engine.feel.values import (
     ARITHMETIC,
@@ -137,9 +138,11 @@ def FAIL(site: Site, kind: str, message: str) -> None:
 
 
 def _raised(base: Decimal, exponent: Decimal) -> Decimal | None:
-    """A power with any exponent; the strict language has whole ones only."""
-    if exponent == exponent.to_integral_value():
-        return runtime.POWER(base, int(exponent)) if abs(exponent) < 1_000_000 else None
+    """A power with any exponent to 999,999,999 (DMN 1.5, table 60); the strict language has whole ones only."""
+    if abs(exponent) > 999_999_999 or (not base and exponent < 0):
+        return None
+    if not exponent:
+        return Decimal(1)  # of 0 too, as in Java and IEEE 754
     return runtime.CONTEXT.power(base, exponent)
 
 
@@ -182,13 +185,12 @@ def OPERATE(site: Site, op: str, *operands: Any) -> Any:
 
 
 def _number(site: Site, value: Decimal) -> Decimal | None:
-    if value.is_finite() and value.adjusted() <= 6144:
+    if value.is_finite() and abs(value.adjusted()) <= 6143:
         return value
-    warn(
-        site,
-        "arithmetic",
-        "the number is too large" if value.is_infinite() or value.is_finite() else "not a number",
-    )
+    try:
+        return finite(value)
+    except FeelError as error:
+        warn(site, "arithmetic", error.message)
     return None
 
 
@@ -273,7 +275,7 @@ def MATCHES(site: Site, value: Any, test: Any) -> bool | None:
         if isinstance(value, list) and equal(value, test):
             return True
         return any(
-            within(value, part) is True if isinstance(part, Range) else equal(value, part) is True
+            equal(value, part) is True or (isinstance(part, Range) and within(value, part) is True)
             for part in test
         )
     if isinstance(test, bool) and not isinstance(value, bool) and value is not None:
@@ -474,24 +476,21 @@ def INVOKE(site: Site, names: tuple[str, ...], function: Any, *args: Any) -> Any
     if not isinstance(function, Function):
         warn(site, "type", f"{kind_of(function)} cannot be called")
         return None
+    if function.builtin is not None:
+        return CALL(site, function.builtin, names, *args)
     known = [name for name, _ in function.parameters]
     if names:
-        if sorted(names) != sorted(known):
+        given = dict(zip(names, args, strict=True))
+        if len(given) != len(names) or not given.keys() <= set(known):
             warn(site, "arguments", f"the function's parameters are {', '.join(known) or 'none'}")
             return None
-        given = dict(zip(names, args, strict=True))
-        args = tuple(given[name] for name in known)
+        args = tuple(given.get(name) for name in known)  # as of built-ins: what is not named is null
     elif len(args) != len(known):
         warn(site, "arguments", f"the function takes {len(known)} arguments, not {len(args)}")
         return None
     _step()
     try:
-        values = [
-            value if kind is None else coerce(value, kind)
-            for value, (_, kind) in zip(args, function.parameters, strict=True)
-        ]
-        result = function.run(*values)
-        return result if function.result is None else coerce(result, function.result)
+        return applied(function, *args)
     except FeelError as error:
         warn(site, error.kind, error.message)
     return None
@@ -500,9 +499,8 @@ def INVOKE(site: Site, names: tuple[str, ...], function: Any, *args: Any) -> Any
 def BUILTIN(site: Site, name: str) -> Function:
     """A built-in function as a value."""
     row = BUILTINS[name][0]
-    return Function(
-        tuple((p.name, None) for p in row.parameters), lambda *args: CALL(site, name, (), *args), None
-    )
+    parameters = tuple((p.name, None) for p in row.parameters)
+    return Function(parameters, lambda *args: CALL(site, name, (), *args), builtin=name)
 
 
 def CALL(site: Site, name: str, names: tuple[str, ...], *args: Any) -> Any:
