@@ -2,11 +2,12 @@
 # make demo    the whole way on a synthetic book, into demo/
 # make test    all tests
 # make lint    formatting, style, types
+# make docs    the tables of the language references, from the engine's own
 # make lock    resolve the dependencies anew (needs uv)
 # make wheel   a wheel in dist/
 
 .DEFAULT_GOAL := demo
-.PHONY: setup demo test lint lock wheel example-sba example-bpic2012 clean
+.PHONY: setup demo test lint docs lock wheel example-sba example-bpic2012 clean
 
 SANCHA := .venv/bin/sancha
 READY := .venv/ready
@@ -34,6 +35,9 @@ example-sba: $(READY)
 
 example-bpic2012: $(READY)
 	@examples/bpic2012/run.sh $(DATA)/bpic2012
+
+docs: $(READY)
+	@.venv/bin/python -m sancha.engine.feel.manual
 
 lock:
 	@uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \
