@@ -347,7 +347,10 @@ class _Exporter:
     def id(self, *parts: str) -> str:
         base = re.sub(r"[^\w.-]", "_", "_".join(parts))
         base = base if re.match(r"[^\W\d]", base) else f"_{base}"
-        fresh = next(n for n in (base, *(f"{base}_{i}" for i in range(2, 100_000))) if n not in self.ids)
+        fresh, number = base, 1
+        while fresh in self.ids:
+            number += 1
+            fresh = f"{base}_{number}"
         self.ids.add(fresh)
         return fresh
 
