@@ -483,7 +483,7 @@ def dmn_import(
     folder: Annotated[Path, typer.Option("--out", help="Folder of the pack to write; must not exist yet.")],
 ) -> None:
     """Carry the tables and decisions of a DMN model over into a policy pack, and tell what could not be."""
-    from sancha.engine.dmn.import_pack import import_model
+    from sancha.engine.dmn.import_model import import_model
 
     sys.stdout.write(import_model(model, folder).text() + "\n")
 
