@@ -18,7 +18,7 @@ from sancha.engine.diagnostics import SanchaError
 from sancha.engine.dmn import model as m
 from sancha.engine.dmn.check import check_model
 from sancha.engine.dmn.read import VERSIONS, read_model
-from sancha.engine.dmn.run import Evaluation, from_json, json_text, load, to_json
+from sancha.engine.dmn.run import Evaluation, evaluate_file, from_json, json_text, load, to_json
 from sancha.engine.feel.errors import FeelError
 from sancha.engine.feel.kinds import ANY, Constraint, Kind, UnknownType, coerce, instance_of, kind_from_type
 from sancha.engine.feel.parser import parse_type
@@ -739,6 +739,33 @@ def test_json_text_keeps_all_digits() -> None:
         '{\n  "a": 0.1234567890123456789012345678901234,\n  "b": [\n    100,\n    "2024-02-29"\n  ],\n'
         '  "额": [],\n  "c": {}\n}'
     )
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ('{"Prodct": "bridge"}', "no input `Prodct`"),
+        ('{"Product": "bridge", "Product": "villa"}', "`Product` is given twice"),
+        ('{"Product": NaN}', "`NaN` is no number"),
+        ('{"Product": ', "this is not JSON"),
+        ("[1]", "no object"),
+        ("[" * 100_000, "this is not JSON|nested too deep"),
+    ],
+)
+def test_inputs_that_do_not_fit(inputs: str, message: str, tmp_path: Path) -> None:
+    path = written(tmp_path, inputs, "inputs.json")
+    with pytest.raises(SanchaError, match=message) as error:
+        evaluate_file(LENDING, path)
+    assert error.value.code == "E0914"
+
+
+def test_a_model_runs_on_a_file_of_inputs(tmp_path: Path) -> None:
+    inputs = {"Amount": 500000.5, "Bank limits": {"Branch": "west"}, "Given limit": None}
+    path = written(tmp_path, json.dumps(inputs), "inputs.json")
+    _, found = evaluate_file(MODELS / "approval.dmn", path, ["Approved"])
+    assert found == Evaluation({"Approved": False}, ())
+    with pytest.raises(SanchaError, match="cannot be read"):
+        evaluate_file(LENDING, tmp_path / "absent.json")
 
 
 def test_the_byte_order_mark_is_no_part_of_the_model(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from sancha.engine.feel.errors import FeelError
 from sancha.engine.feel.kinds import ANY, Kind, coerce
 from sancha.engine.feel.values import Function, parse_temporal, to_text
 from sancha.engine.run.dynamic import Program, Warning, compile_dynamic
-from sancha.engine.run.operations import INVOKE, Listening, warn
+from sancha.engine.run.operations import INVOKE, Listening, guarded, warn
 
 #: The namespace of a model and the id of an element in it (its kind and name, where it has no id).
 Key = tuple[str, str]
@@ -68,7 +68,7 @@ class Element:
 
     @property
     def what(self) -> str:
-        return f'{_WORDS[type(self.element)]} "{self.name}"'
+        return f'{_WORDS[type(self.element)]} "{self.name}"{self.unit.lowering.where}'
 
 
 @dataclass(slots=True, eq=False)
@@ -446,7 +446,8 @@ class Model:
         if definitions.namespace in self.units:
             return
         types = Types(definitions, self.sources)
-        unit = Unit(definitions, types, Lowering(definitions, types))
+        where = f' of the model "{definitions.name}"' if self.units else ""
+        unit = Unit(definitions, types, Lowering(definitions, types, where))
         self.units[definitions.namespace] = unit
         self.problems += [*definitions.problems, *types.problems]
         names: dict[str, int] = {}
@@ -706,48 +707,3 @@ def json_text(value: Any, indent: int = 2) -> str:
         return json.dumps(part, ensure_ascii=False)
 
     return write(value, 0)
-
-
-def read_inputs(path: Path, model: Model) -> dict[str, Any]:
-    """The inputs of a JSON object, by name, as values of FEEL of the types that the model gives them.
-
-    A decision's name is taken too: its value is then not computed. Raises SanchaError for what is no such file, and
-    for a name that the model lacks.
-    """
-    try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-        data = json.loads(text, parse_float=Decimal)
-    except OSError as error:
-        raise SanchaError(f"cannot read the inputs: {error.strerror}", where=path) from None
-    except (ValueError, RecursionError) as error:
-        raise SanchaError(f"the inputs are not JSON: {error}", where=path) from None
-    if not isinstance(data, dict):
-        raise SanchaError("the inputs are not an object", where=path, help='write {"name": value, …}')
-    known = {e.name: e for e in model.elements.values() if isinstance(e.element, m.InputData | m.Decision)}
-    imports = {name.partition(".")[0] for name in data if "." in name}
-    values: dict[str, Any] = {}
-    for name, value in data.items():
-        if name in known:
-            kind = model.kind(known[name])
-        elif name.partition(".")[0] in imports or isinstance(value, dict):
-            kind = ANY
-        else:
-            raise SanchaError(
-                f"the model has no input `{name}`",
-                where=path,
-                help=did_you_mean(name, known) or f"its inputs are {', '.join(i.name for i in model.inputs)}",
-            )
-        try:
-            values[name] = from_json(value, kind)
-        except FeelError as error:
-            raise SanchaError(f"`{name}`: {error.message}", where=path) from None
-    return values
-
-
-def evaluate_file(
-    path: Path, inputs: Path | None = None, decisions: Sequence[str] | None = None
-) -> tuple[Model, Evaluation]:
-    """Loads a model and evaluates its decisions (None: all) for the inputs of a JSON file (None: no inputs)."""
-    model = load(path)
-    values = read_inputs(inputs, model) if inputs is not None else {}
-    return model, model.evaluate(values, decisions or None)
