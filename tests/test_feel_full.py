@@ -89,6 +89,9 @@ class World:
         result = compile_dynamic(tree, list(self.values), text=text).run(self.values)
         for warning in result.warnings:
             assert warning.kind and warning.message, warning
+            if warning.text:
+                row = warning.text.split("\n")[warning.line - 1]
+                assert warning.line >= 1 and 1 <= warning.column <= len(row) + 1, warning
         return result.value, bool(result.warnings)
 
 
@@ -133,6 +136,38 @@ def test_cases(path: Path) -> None:
             wrong.append(f"{path.name}:{number}: {text} => {expected}, found {found[0]}{mark}")
     assert count >= 50
     assert not wrong, f"{len(wrong)} of {count}\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1 + // one\n2", "3"),
+        ("1 +\n2\n", "3"),
+        ("// first\n// second\n1", "1"),
+        ("/* over\ntwo lines */ 1", "1"),
+        ("1 // last", "1"),
+        ("/**/1/**/", "1"),
+        ("/* a */ /* b */ 1 /* c */ + 1", "2"),
+        ("monthly\n  income", "10000"),
+        ("monthly\tincome + 1", "10001"),
+        ("{\n  a: 1, // one\n  b: a + 1 /* two */\n}.b", "2"),
+        ("if true\nthen 1\nelse 2", "1"),
+        ('string\nlength("a")', "1"),
+        ("\u00a01\u2003+\ufeff1\u3000", "2"),
+        ("[\n  1,\n  2\n]", "[1, 2]"),
+        ("", "error"),
+        ("  \n ", "error"),
+        ("// nothing", "error"),
+        ("/* open\n1", "error"),
+    ],
+)
+def test_lines_and_spaces(text: str, expected: str) -> None:
+    world = World({"monthly income": Decimal(10000)})
+    try:
+        found = shown(world.evaluate(text)[0])
+    except FeelSyntaxError:
+        found = "error"
+    assert found == expected
 
 
 # -- decision tables ---------------------------------------------------------------------------------------------------
