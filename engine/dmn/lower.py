@@ -210,9 +210,11 @@ def allowed_tests(text: str) -> tuple[s.Node, ...] | None:
 class Lowering:
     """The expressions of one model. `problems`, `places` (each with its text) and `tables` by place fill up."""
 
-    def __init__(self, definitions: m.Definitions, types: Types) -> None:
+    def __init__(self, definitions: m.Definitions, types: Types, where: str = "") -> None:
         self.definitions = definitions
         self.types = types
+        #: What follows the name of an element: places are told apart by it, those of imported models too.
+        self.where = where
         self.problems: list[Diagnostic] = []
         self.places: dict[str, tuple[Path, m.Text]] = {}
         self.tables: dict[str, m.DecisionTable] = {}
@@ -223,7 +225,7 @@ class Lowering:
 
     def decision(self, decision: m.Decision, names: Iterable[str]) -> s.Node | None:
         """The logic of a decision, its result of the type of its variable. None: it has no logic."""
-        place = f'decision "{decision.name}"'
+        place = f'decision "{decision.name}"{self.where}'
         if decision.expression is None:
             return None
         node = self.expression(decision.expression, place, frozenset(names))
@@ -235,7 +237,7 @@ class Lowering:
         """A business knowledge model as a function. None: it has no logic."""
         if model.logic is None or model.logic.body is None:
             return None
-        place = f'business knowledge model "{model.name}"'
+        place = f'business knowledge model "{model.name}"{self.where}'
         kinds = [self.types.kind(ref, model.line) for ref in (model.logic.type_ref, model.type_ref)]
         return self.definition(model.logic, place, frozenset(names), kinds)
 

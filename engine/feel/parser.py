@@ -761,11 +761,11 @@ class _FullParser(_Parser):
             ("days", "and", "time", "duration"),
             ("years", "and", "months", "duration"),
         }
-        length = self.longest(known, *self.scopes)
-        if not length:
-            length = self.run()
-            while length and self.is_operator(".", length) and self.peek(length + 1).kind == "name":
-                length += 2
+        length = self.longest(known, *self.scopes) or self.run()
+        while length and self.is_operator(".", length) and self.peek(length + 1).kind == "name":
+            start, self.at = self.at, self.at + length + 1
+            more, self.at = self.longest(*self.scopes) or self.run(), start
+            length += 1 + more
         if not length and self.peek().kind == "keyword" and self.peek().value in ("function", "null"):
             length = 1
         if not length:

@@ -143,7 +143,8 @@ def _raised(base: Decimal, exponent: Decimal) -> Decimal | None:
         return None
     if not exponent:
         return Decimal(1)  # of 0 too, as in Java and IEEE 754
-    return runtime.CONTEXT.power(base, exponent)
+    power = runtime.CONTEXT.power(base, exponent)
+    return None if base and not power else power
 
 
 def _rows() -> dict[tuple[str, ...], Callable[..., Any]]:
@@ -267,7 +268,7 @@ def PASSES(site: Site, op: str, value: Any, operand: Any) -> bool | None:
 def MATCHES(site: Site, value: Any, test: Any) -> bool | None:
     """A unary test that is an expression: within a range, an element of a list, true of itself, or equal."""
     if isinstance(test, Range):
-        found = within(value, test)
+        found = equal(value, test) is True or within(value, test)
         if found is None and value is not None:
             warn(site, "type", f"a range of {_ends(test)} does not compare with {kind_of(value)}")
         return found
