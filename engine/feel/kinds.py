@@ -153,6 +153,19 @@ def coerce(value: Any, kind: Kind) -> Any:
     return value
 
 
+def applied(function: Function, *arguments: Any) -> Any:
+    """A function's value for so many arguments as it has parameters, bound and given back by their types.
+
+    Raises FeelError where one does not conform.
+    """
+    bound = (
+        value if kind is None else coerce(value, kind)
+        for value, (_, kind) in zip(arguments, function.parameters, strict=True)
+    )
+    result = function.run(*bound)
+    return result if function.result is None else coerce(result, function.result)
+
+
 def restricted(kind: Kind, allowed: Constraint) -> Kind:
     """The type with fewer values; each constraint that stood before holds too."""
     before = kind.allowed

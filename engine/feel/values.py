@@ -275,11 +275,15 @@ class Range:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Function:
-    """A function value: names and types of its parameters (None: any), and what to call with their values."""
+    """A function value: names and types of its parameters (None: any), and what to call with their values.
+
+    `builtin` names a built-in function: it is called in any of its forms, `parameters` are those of the first.
+    """
 
     parameters: tuple[tuple[str, Kind | None], ...]
     run: Callable[..., Value]
     result: Kind | None = None
+    builtin: str | None = None
 
     def __call__(self, *arguments: Value) -> Value:
         return self.run(*arguments)
@@ -520,6 +524,8 @@ def equal(a: Value, b: Value) -> bool | None:
             return ends and equal(a.low, b.low) is True and equal(a.high, b.high) is True
         case "time" | "date and time":
             return order(a, b) == 0
+        case "function":
+            return a is b or (a.builtin is not None and a.builtin == b.builtin)
     return bool(a == b)
 
 
@@ -566,6 +572,8 @@ def same(a: Value, b: Value) -> bool:
         case "range":
             closed = (a.low_closed, a.high_closed) == (b.low_closed, b.high_closed)
             return closed and same(a.low, b.low) and same(a.high, b.high)
+        case "function":
+            return bool(equal(a, b))
     return bool(a == b)
 
 

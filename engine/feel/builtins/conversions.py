@@ -53,18 +53,15 @@ def _number(text: str, grouping: str | None, point: str) -> Decimal:
     if grouping == point:
         whole, separator, fraction = text, "", ""
     if grouping is not None:
-        whole = re.sub(rf"(?<=[0-9]){re.escape(grouping)}(?=[0-9])", "", whole)
+        whole = whole.replace(grouping, "")
+        fraction = fraction.replace(grouping, "")
     plain = f"{whole}.{fraction}" if separator else whole
     if _NUMBER.fullmatch(plain) is None:
         raise FeelError(f'"{text}" is not a number')
     return finite(runtime.CONTEXT.create_decimal(plain))
 
 
-@builtin("not(negand: any)", example=("not(true)", "false"))
-def not_(negand: Any) -> bool | None:
+@builtin("not(negand: boolean | null)", example=("not(true)", "false"))
+def not_(negand: bool | None) -> bool | None:
     """The opposite of a boolean; null for all else."""
-    if negand is None:
-        return None
-    if not isinstance(negand, bool):
-        raise FeelError(f"not() takes a boolean, not a {values.kind_of(negand)}")
-    return not negand
+    return None if negand is None else not negand

@@ -16,6 +16,7 @@ from typing import Any
 from sancha.engine.feel import values
 from sancha.engine.feel.builtins.numbers import finite, integer
 from sancha.engine.feel.builtins.registry import FeelError, builtin
+from sancha.engine.feel.kinds import applied
 from sancha.engine.run import runtime
 
 List = list[Any]
@@ -389,7 +390,7 @@ def _predicate(function: values.Function, name: str) -> Callable[[Any, Any], boo
         raise FeelError(f"{name} must take two arguments, not {len(function.parameters)}")
 
     def holds(a: Any, b: Any) -> bool:
-        answer = function(a, b)
+        answer = applied(function, a, b)
         if not isinstance(answer, bool):
             raise FeelError(f"{name} gave a {values.kind_of(answer)}, not a boolean")
         return answer

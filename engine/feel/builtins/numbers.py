@@ -12,15 +12,20 @@ from sancha.engine.run import runtime
 
 #: The places after the point to which a number may be rounded: what decimal128 can hold.
 _SCALES = range(-6111, 6177)
+#: With the bounds of decimal128's exponents; what is nearer to zero loses digits.
+_DECIMAL128 = decimal.Context(prec=34, rounding=decimal.ROUND_HALF_EVEN, Emin=-6143, Emax=6144, traps=[])
 #: Remainders need all digits of the quotient of the largest number by the smallest.
 _EXACT = decimal.Context(prec=12_500, rounding=decimal.ROUND_HALF_EVEN, traps=[])
 
 
 def finite(n: Decimal) -> Decimal:
     """A result as a number of decimal128. Raises FeelError for what is none: infinity, too large or too small."""
-    if not n.is_finite() or (n and abs(n.adjusted()) > 6144):
-        raise FeelError("the result is beyond the range of numbers", "overflow")
-    return runtime.CONTEXT.add(n, 0) if n else Decimal(0)
+    if n.is_nan():
+        raise FeelError("the result is not a number", "arithmetic")
+    found = _DECIMAL128.plus(n) if n else Decimal(0)
+    if found.is_infinite() or (n and not found):
+        raise FeelError(f"the number is too {'small' if n and not found else 'large'}", "overflow")
+    return found
 
 
 def integer(n: Decimal, name: str) -> int:

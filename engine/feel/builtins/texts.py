@@ -39,14 +39,14 @@ def string_length(string: str) -> Decimal:
 
 @builtin("upper case(string: string)", example=('upper case("aBc4")', '"ABC4"'))
 def upper_case(string: str) -> str:
-    """The string in capital letters, one for one: what has no single capital letter stays."""
-    return runtime.UPPER(string)
+    """The string in capital letters, as Unicode maps them: one letter may become two, `ß` is `SS`."""
+    return string.upper()
 
 
 @builtin("lower case(string: string)", example=('lower case("aBc4")', '"abc4"'))
 def lower_case(string: str) -> str:
-    """The string in small letters, one for one."""
-    return runtime.LOWER(string)
+    """The string in small letters, as Unicode maps them."""
+    return string.lower()
 
 
 @builtin(
