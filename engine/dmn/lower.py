@@ -23,7 +23,7 @@ from sancha.engine.feel.kinds import (
     restricted,
 )
 from sancha.engine.feel.lexer import FeelSyntaxError
-from sancha.engine.feel.parser import parse_dmn, parse_dmn_tests, parse_type
+from sancha.engine.feel.parser import parse_dmn, parse_dmn_source, parse_dmn_tests, parse_type
 from sancha.engine.run.dynamic import Program, compile_dynamic
 
 _NOWHERE = (0, 0)
@@ -398,7 +398,7 @@ class Lowering:
         return s.Relation(_NOWHERE, tuple(column.name for column in relation.columns), tuple(rows))
 
     def iterator(self, iterator: m.Iterator, place: str, names: frozenset[str]) -> s.Node:
-        collection = self.expression(iterator.collection, f"{place}, in", names)
+        collection = self.source(iterator.collection, f"{place}, in", names)
         bindings = ((iterator.variable, collection),)
         if iterator.kind == "for":
             inner = names | {iterator.variable, "partial"}
@@ -409,6 +409,13 @@ class Lowering:
         met = s.Located(_NOWHERE, f"{place}, satisfies", "", met)
         each = s.Name(_NOWHERE, "?each")
         return s.Quantified(_NOWHERE, iterator.kind, ((each.name, met),), each)
+
+    def source(self, collection: m.Expression | None, place: str, names: frozenset[str]) -> s.Node:
+        """What an iterator goes through; a text may be `1..3`, as after the `in` of `for`."""
+        if isinstance(collection, m.LiteralExpression) and collection.text.text.strip():
+            node = self.parsed(parse_dmn_source, collection.text, place, names) or _NULL
+            return self.typed(node, collection.type_ref, collection.line, place)
+        return self.expression(collection, place, names)
 
     def conditional(self, conditional: m.Conditional, place: str, names: frozenset[str]) -> s.Node:
         """`if … then … else`, and null where the condition is a value that is neither true nor false."""

@@ -86,6 +86,15 @@ def parse_dmn(text: str, names: Iterable[str] = ()) -> s.Node:
     return node
 
 
+def parse_dmn_source(text: str, names: Iterable[str] = ()) -> s.Node:
+    """The syntax tree of what a boxed iterator goes through: of an expression, or of `1..3`."""
+    parser = _FullParser(text, names)
+    node = parser.source()
+    parser.end()
+    parser.bounded(node)
+    return node
+
+
 def parse_dmn_tests(text: str, names: Iterable[str] = ()) -> s.Node:
     """The syntax tree of a cell of a DMN model's table: AnyTest, Negated, or In with an operand named `?`."""
     parser = _FullParser(text, names)
@@ -704,6 +713,15 @@ class _FullParser(_Parser):
             body = self.expression(0)
         return s.Quantified((token.start, body.span[1]), token.value, tuple(bindings), body)
 
+    def source(self) -> s.Node:
+        """What `in` goes through: a list or range, or `1..3`, which may go down."""
+        low = self.expression(0)
+        if not self.is_operator(".."):
+            return low
+        self.take()
+        high = self.expression(0)
+        return s.Steps((low.span[0], high.span[1]), low, high)
+
     def bindings(self, found: list[tuple[str, s.Node]], visible: set[_Words]) -> None:
         """`x in xs, y in 1..3`; each name is visible in what follows it."""
         while True:
@@ -712,11 +730,7 @@ class _FullParser(_Parser):
                 raise self.unexpected(self.peek(), "expected a name for the item")
             name, _ = self.named(length)
             self.expect("in")
-            source = self.expression(0)
-            if self.is_operator(".."):
-                self.take()
-                high = self.expression(0)
-                source = s.Steps((source.span[0], high.span[1]), source, high)
+            source = self.source()
             found.append((name, source))
             visible.add(self.learn(name))
             if not self.is_operator(","):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
@@ -349,8 +350,12 @@ def FILTER(site: Site, base: Any, condition: Callable[[Any], Any]) -> Any:
     if base is None:
         return None
     items = base if isinstance(base, list) else [base]
+    if not items:
+        with _unheard():
+            position = condition(None)
+        return ITEM(site, items, position) if isinstance(position, Decimal) else []
     kept = []
-    for item in items or [None]:
+    for item in items:
         _step()
         met = condition(item)
         if isinstance(met, Decimal):
@@ -360,7 +365,17 @@ def FILTER(site: Site, base: Any, condition: Callable[[Any], Any]) -> Any:
         elif met is not None and met is not False:
             warn(site, "type", f"a filter wants true or false, or a position, not {kind_of(met)}")
             return None
-    return kept if items else []
+    return kept
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """What is tried only to see what it is warns of nothing."""
+    run = _RUN.get()
+    before = len(run.found) if run is not None else 0
+    yield
+    if run is not None:
+        del run.found[before:]
 
 
 def _walked(site: Site, source: Any) -> Iterator[Any] | None:
