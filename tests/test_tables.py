@@ -20,6 +20,7 @@ from sancha.engine.feel import types as t
 from sancha.engine.feel.check import Scope, check_cell, check_value
 from sancha.engine.feel.operators import BY_NAME
 from sancha.engine.policy.calendar import Calendar
+from sancha.engine.policy.cells import CellReader, cell_slip
 from sancha.engine.policy.pack import load_pack
 from sancha.engine.policy.plan import Outcome as O
 from sancha.engine.policy.tables import Row, Table, constraint, input_name, overlaps
@@ -257,6 +258,37 @@ def test_what_a_cell_asks(text: str, expected: Constraint) -> None:
     assert core is not None
     assert constraint(core, "?0") == expected
     assert text == "-" or constraint(core, "?1") == OPAQUE
+
+
+NUMBERS = st.sampled_from(["0", "1", "2", "007", "10", "0.5", "2.50", "3.0", "12345678901234567890", "1.5.2"])
+SIGNS = st.sampled_from(["", "<", "<= ", ">", "[", "(", "]", ")", "..", ", ", "-", " ", "not(", "= "])
+
+
+@given(
+    cells=st.lists(
+        st.lists(st.one_of(NUMBERS, NUMBERS, SIGNS), max_size=6).map("".join), min_size=2, max_size=12
+    ),
+    type_=st.sampled_from([t.INTEGER, t.MONEY, t.RATE, t.TEXT, t.DATE]),
+)
+@settings(max_examples=300)
+def test_cells_that_differ_in_numbers_are_read_alike(cells: list[str], type_: t.Type) -> None:
+    """What the reader makes of a cell that is like an earlier one is what the checker makes of it."""
+    reader = CellReader(SCOPE)
+    operand = c.Var(type_, "?0")
+    for text in (
+        *cells,
+        "[1..2)",
+        "[7..90)",
+        "(3.5..40]",
+        "(1.5..2]",
+        "[5..4]",
+        "> 1",
+        "> 22",
+        "1, 2",
+        "1, 5",
+    ):
+        if cell_slip(text, type_) is None:
+            assert reader.input(text, operand) == check_cell(text, operand, SCOPE)
 
 
 # -- overlaps ---------------------------------------------------------------------------------------------------------

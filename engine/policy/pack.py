@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +25,19 @@ from sancha.engine.feel.check import (
     Defect,
     Scope,
     check,
-    check_cell,
     check_list,
-    check_value,
     in_words,
 )
 from sancha.engine.feel.lexer import line_comments
 from sancha.engine.feel.temporal import parse_date, parse_date_time, parse_days
 from sancha.engine.policy import models
 from sancha.engine.policy.calendar import Calendar
+from sancha.engine.policy.cells import CellReader
 from sancha.engine.policy.source import Document, Key, faulty_keys, parse_model, read_text, read_yaml
 from sancha.engine.policy.spreadsheet import (
     OTHER_BOOKS,
     Column,
     TableShape,
-    cell_slip,
     read_xlsx,
     sheet_of,
 )
@@ -245,8 +244,6 @@ class _Loader:
         self.broken: set[str] = set()
         #: Parts read with stand-ins for their keys in error.
         self.mended: set[int] = set()
-        #: The cells of tables that were checked, by text and by input or type.
-        self.known_cells: dict[tuple[str, c.Var | t.Type], tuple[c.Core | None, list[Defect]]] = {}
 
     def load(self) -> Pack:
         if not (self.path / "pack.yaml").is_file():
@@ -1045,11 +1042,9 @@ class _Loader:
         self, number: int, cells: list[str], place: Any, names: list[tuple[str, t.Type]], signature: Callable_
     ) -> Row | None:
         tests: list[c.Core | None] = []
+        reader = self.cell_reader
         for i, (_, type_) in enumerate(names):
-            core, defects = self.cell(cells[i], c.Var(type_, input_name(i)))
-            slip = cell_slip(cells[i], type_)
-            if slip is not None:
-                core, defects = None, [slip]
+            core, defects = reader.input(cells[i], c.Var(type_, input_name(i)))
             for d in defects if type_ != t.ERROR else ():
                 self.defects.append(Diagnostic(d.code, d.message, _part(place(i), cells[i], d.span), d.help))
             tests.append(core)
@@ -1057,19 +1052,10 @@ class _Loader:
         sound = tuple(core for core in tests if core is not None)
         return Row(sound, outputs, number) if outputs is not None and len(sound) == len(tests) else None
 
-    def cell(self, text: str, operand: c.Var | None, expect: t.Type = t.ERROR) -> tuple[c.Core | None, Any]:
-        """The core of an input cell, or of an output cell that is to be of the type `expect`; alike cells share one."""
-        key = (text, operand or expect)
-        if key not in self.known_cells:
-            scope = self.cell_scope()
-            self.known_cells[key] = (
-                check_cell(text, operand, scope) if operand else check_value(text, expect, scope)
-            )
-        return self.known_cells[key]
-
-    def cell_scope(self) -> Scope:
-        """What cells may speak of: parameters, and their input."""
-        return Scope(parameters=self.scope.parameters, broken=self.scope.broken)
+    @cached_property
+    def cell_reader(self) -> CellReader:
+        """Cells may speak of parameters, and of their input."""
+        return CellReader(Scope(parameters=self.scope.parameters, broken=self.scope.broken))
 
     def outputs(self, cells: list[str], signature: Callable_, place: Any) -> tuple[c.Core, ...] | None:
         if len(cells) != len(signature.outputs):
@@ -1081,7 +1067,7 @@ class _Loader:
             return None
         out: list[c.Core | None] = []
         for i, (_, type_) in enumerate(signature.outputs):
-            core, defects = self.cell(cells[i], None, type_)
+            core, defects = self.cell_reader.output(cells[i], type_)
             self.defects.extend(
                 Diagnostic(d.code, d.message, _part(place(i), cells[i], d.span), d.help) for d in defects
             )

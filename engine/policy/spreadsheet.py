@@ -16,7 +16,6 @@ import csv
 import datetime as dt
 import io
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,7 +27,7 @@ import xlsxwriter
 
 from sancha.engine.diagnostics import Diagnostic, PackError, Place, SanchaError, did_you_mean
 from sancha.engine.feel import types as t
-from sancha.engine.feel.check import Defect, in_words
+from sancha.engine.feel.check import in_words
 from sancha.engine.policy.source import read_text, read_yaml
 from sancha.engine.policy.workbook import DIGITS, Sheet, letters, open_sheet, plain
 
@@ -73,29 +72,6 @@ def sheet_of(rows: str) -> tuple[str, str | None]:
     """`authority.xlsx#Sheet 1` as file and sheet; the sheet may be left out."""
     name, mark, sheet = rows.partition("#")
     return (name, sheet) if mark and name.lower().endswith(".xlsx") else (rows, None)
-
-
-_FULL_WIDTH: Final = re.compile("[０-９]")
-_THOUSANDS: Final = re.compile(r"(?<![\w.])\d{1,3}(?:,\d{3})+(?![\w])")
-_DIFFERENCE: Final = re.compile(r"(\d[\d.]*)\s*-\s*(\d[\d.]*)")
-
-
-def cell_slip(text: str, type_: t.Type) -> Defect | None:
-    """What FEEL reads in the cell of an input, but not as a person means it, in CSV and XLSX alike."""
-    bare = re.sub(r'"[^"]*"', lambda found: " " * len(found[0]), text)
-    if found := _FULL_WIDTH.search(bare):
-        digit = unicodedata.normalize("NFKC", found[0])
-        return Defect("E0101", f"full-width digit `{found[0]}`", found.span(), f"write `{digit}` instead")
-    if not t.is_numeric(type_):
-        return None
-    if found := _THOUSANDS.search(bare):
-        number = found[0].replace(",", "")
-        help = f"write `{number}` for one number, and a blank after each comma for several"
-        return Defect(_CODE, f"`{found[0]}` would be several numbers", found.span(), help)
-    if found := _DIFFERENCE.fullmatch(bare.strip()):
-        help = f"write `[{found[1]}..{found[2]}]` for a range"
-        return Defect(_CODE, f"`{text}` would be a difference", (0, len(text)), help)
-    return None
 
 
 def read_xlsx(path: Path, sheet: str | None, shape: TableShape) -> list[Cells]:
