@@ -891,7 +891,7 @@ class _TableWriter:
         )
         counted = self.policy in ("collect sum", "collect count")
         plain = all(v.table.default is None for v in self.tables)
-        whole = self.policy == "first" or plain or (counted and zero)
+        self.whole = whole = self.policy == "first" or plain or (counted and zero)
         name = self.decision.name
         if whole:
             self.element(name, lambda parent, i: self.table(parent, name, self.lines(), i), "table")
@@ -929,7 +929,7 @@ class _TableWriter:
             if self.policy == "first" and v.table.default is not None:
                 default = [self.output(core) for core in v.table.default]
                 out.append(_Line([*day, *("-" for _ in self.places)], default, "no row matches", "default"))
-            elif self.policy in ("collect sum", "collect count"):
+            elif self.policy in ("collect sum", "collect count") and self.whole:
                 zero = ["0"] * len(self.shape.outputs)
                 out.append(_Line([*day, *("-" for _ in self.places)], zero, "the sum of no rows", "none"))
         return out
@@ -1092,16 +1092,30 @@ class _TableWriter:
     def wrapper(self, name: str, rows: str, open_: str) -> None:
         """The rows where one matches, null where one may, the default of the day where none does."""
         x, decision = self.exporter, self.decision
-        parts = []
-        for v in self.tables:
-            default = (
-                "null" if v.table.default is None else self.record([self.output(o) for o in v.table.default])
-            )
-            parts.append((x.span(v.version)[1], default))
-        fallback = x.by_day(parts, self.dated, self.standard.used, decision.called)
         arguments = f"({', '.join(n for n, _ in self.parameters())})" if decision.called else ""
-        found = f"if {rows}{arguments} != null then {rows}{arguments}"
-        text = f"{found}\nelse if {open_}{arguments} then null\nelse {fallback}"
+        separate = len(decision.outputs) > 1 and self.policy.startswith("collect")
+
+        none = "0" if self.policy in ("collect sum", "collect count") else "null"
+
+        def chosen(path: str, kept: range) -> str:
+            defaults = [
+                (
+                    x.span(v.version)[1],
+                    none if v.table.default is None else self.record([v.table.default[i] for i in kept]),
+                )
+                for v in self.tables
+            ]
+            fallback = x.by_day(defaults, self.dated, self.standard.used, decision.called)
+            found = f"{rows}{arguments}{path}"
+            return f"if {found} != null then {found}\nelse if {open_}{arguments} then null\nelse {fallback}"
+
+        if separate:  # each output is a collection of its own
+            entries = [
+                f"{n}: {chosen(f'.{n}', range(i, i + 1))}" for i, (n, _) in enumerate(decision.outputs)
+            ]
+            text = "{" + ",\n ".join(entries) + "}"
+        else:
+            text = chosen("", range(len(decision.outputs)))
         if not decision.called:
             self.standard.used.decisions |= {rows, open_}
             element = x.literal_element(
@@ -1121,8 +1135,9 @@ class _TableWriter:
         # What the knowledge models of its parts take, their callers pass as to the table itself.
         x.calls[rows] = x.calls[open_] = x.calls[name]
 
-    def record(self, values: list[str]) -> str:
+    def record(self, cores: Sequence[c.Core]) -> str:
         """The outputs as one value."""
+        values = [self.output(core) for core in cores]
         if len(values) == 1:
             return values[0]
         return (
