@@ -58,7 +58,7 @@ class CellReader:
             return c.rewrite(pattern, lambda node: _with(node, rest)), []
         core, defects = check_cell(text, operand, self.scope)
         if core is not None:
-            found = [node.value for node in c.walk(core) if _is_number(node)]
+            found = [node.value for node in c.walk(core) if isinstance(node, c.Const) and _is_number(node)]
             self.patterns[shape, operand] = core if found == numbers else None
         return core, defects
 
@@ -75,12 +75,12 @@ def _numbers(text: str) -> list[int | Decimal]:
     return [] if whole or any(a >= b for a, b in itertools.pairwise(numbers)) else numbers
 
 
-def _is_number(node: object) -> bool:
-    return isinstance(node, c.Const) and isinstance(node.value, int | Decimal) and node.type.name != "boolean"
+def _is_number(node: c.Const) -> bool:
+    return isinstance(node.value, int | Decimal) and not isinstance(node.value, bool)
 
 
 def _with(node: c.Core, numbers: Iterator[c.Value]) -> c.Core:
-    return c.Const(node.type, next(numbers)) if _is_number(node) else node
+    return c.Const(node.type, next(numbers)) if isinstance(node, c.Const) and _is_number(node) else node
 
 
 # -- slips -------------------------------------------------------------------------------------------------------------

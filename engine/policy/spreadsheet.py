@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]
 
 from sancha.engine.diagnostics import Diagnostic, PackError, Place, SanchaError, did_you_mean
 from sancha.engine.feel import types as t
@@ -135,8 +135,9 @@ class _Reader:
         layout = self.layout(full[0])
         if layout is None or self.defects:
             raise PackError(self.defects)
-        self.known = {s.column for s in layout.sources} | {s.operators for s in layout.sources}
         self.known |= {*layout.notes, *layout.numbers}
+        for source in layout.sources:
+            self.known |= {source.column, source.operators}
         self.hidden(layout, full)
         out = [(self.row(row, layout), self.note(row, layout)) for row in full if row >= layout.first]
         if not out and not self.defects:
