@@ -133,6 +133,14 @@ def test_cases_of_all_kinds(tmp_path: Path) -> None:
         )
     }
     </testCase>
+    <testCase id="nil component">
+      <inputNode name="Applicant"><component name="Name" xsi:nil="true"/><component name="Born on">{
+        NIL
+    }</component>
+        <component name="Monthly income">{value("24000", "decimal")}</component></inputNode>
+      <inputNode name="Requested amount">{value("24000", "decimal")}</inputNode>
+      {result("Income share", value("0.0833333333", "decimal"))}
+    </testCase>
     <testCase id="unknown">{result("Nowhere", NIL)}</testCase>
     <testCase id="temporal">
       <inputNode name="Day">{value("2024-02-29T12:00:00+08:00", "dateTime")}</inputNode>
@@ -150,6 +158,7 @@ def test_cases_of_all_kinds(tmp_path: Path) -> None:
         "service": True,
         "bkm": True,
         "list": True,
+        "nil component": True,
         "unknown": False,
         "temporal": True,
     }
@@ -160,17 +169,17 @@ def test_cases_of_all_kinds(tmp_path: Path) -> None:
         "unknown",
     }
     assert (found.total.cases, found.total.passed, found.total.valued, found.total.valued_passed) == (
-        10,
+        11,
+        8,
         7,
         6,
-        5,
     )
     assert seen == [("level/ours", 1, 1)]
     lines = out.read_text(encoding="utf-8").splitlines()
     assert lines[0] == '"level/ours","ours-test-01","values","SUCCESS",""'
     assert lines[1].startswith('"level/ours","ours-test-01","wrong","ERROR","Income share: expected 0.40001')
     text = found.text()
-    assert "7 of 10 (70.00 %) of all cases, 5 of 6 (83.33 %) of those that expect a value" in text
+    assert "8 of 11 (72.72 %) of all cases, 6 of 7 (85.71 %) of those that expect a value" in text
     assert "the model has no" in text
 
 

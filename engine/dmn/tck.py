@@ -325,6 +325,9 @@ def _part(element: _E) -> _E | None:
 
 
 def _is_nil(element: _E) -> bool:
+    """Whether a value or list is null; of a component that is, only the component's own value."""
+    if etree.QName(element).localname == "component":
+        return False
     return element.get(f"{_XSI}nil") in ("true", "1")
 
 
