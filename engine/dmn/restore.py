@@ -8,6 +8,7 @@ written into the file of the pack that they came from; rows that the export adde
 from __future__ import annotations
 
 import base64
+import copy
 import csv
 import io
 import re
@@ -20,7 +21,7 @@ from typing import Any
 from lxml import etree
 from ruamel.yaml import YAML
 
-from sancha.engine.diagnostics import SanchaError
+from sancha.engine.diagnostics import PackError, SanchaError
 from sancha.engine.dmn import model as m
 from sancha.engine.dmn.export import EXTENSION, PARTS, day_span, logic_digest, standard_text
 from sancha.engine.dmn.to_pack import Alias, Entry, Group, Importer, ItemList, Lost, Meaning
@@ -31,7 +32,8 @@ from sancha.engine.feel.check import Scope, check, check_cell, check_value
 from sancha.engine.feel.lexer import FeelSyntaxError
 from sancha.engine.feel.parser import parse_dmn, parse_dmn_tests
 from sancha.engine.feel.printer import cell_to_text, to_text
-from sancha.engine.policy.pack import JUDGED_ON, Decision, DecisionVersion, Pack, load_pack
+from sancha.engine.feel.temporal import parse_date
+from sancha.engine.policy.pack import JUDGED_ON, Decision, DecisionVersion, Pack, constant, load_pack
 from sancha.engine.policy.tables import Table, input_name
 
 _NOWHERE = (0, 0)
@@ -130,9 +132,21 @@ class _Restorer:
             if logic_digest(node) == origin.get("digest"):
                 unchanged += 1
                 continue
+            before = {file: file.read_bytes() for file in self.folder.rglob("*") if file.is_file()}
             try:
                 what = self.take(element, name, part)
+                load_pack(self.folder)
                 self.entries.append(Entry("changed", line, shown, what))
+            except PackError as error:
+                for file in self.folder.rglob("*"):
+                    if file.is_file() and file not in before:
+                        file.unlink()
+                for file, content in before.items():
+                    file.write_bytes(content)
+                defect = error.diagnostics[0].message
+                self.entries.append(
+                    Entry("lost", line, shown, f"changed since the export: not taken over: {defect}")
+                )
             except Lost as lost:
                 self.entries.append(
                     Entry("lost", lost.line or line, shown, f"changed since the export: {lost.what}")
@@ -148,7 +162,8 @@ class _Restorer:
         if part in _DERIVED:
             raise Lost(f"not taken over, {_DERIVED[part]}")
         if part == "parameters":
-            raise Lost("not taken over: change dated values in the files of the pack")
+            assert isinstance(element, m.Decision)
+            return self.take_parameters(element)
         decision = self.pack.decisions.get(name)
         if decision is None:
             raise Lost(f"the pack has no `{name}`")
@@ -236,6 +251,93 @@ class _Restorer:
         day = date.fromisoformat(self.on)
         return [v for v in ordered if v.valid_from <= day and (v.valid_until is None or day <= v.valid_until)]
 
+    # -- parameters ---------------------------------------------------------------------------------------
+
+    def take_parameters(self, element: m.Decision) -> str:
+        """Takes over values that were changed, and values from days that are new."""
+        importer, names = self.translator()
+        entries: dict[str, m.Expression | s.Node | None] = {}
+        if isinstance(element.expression, m.Context):
+            entries = {e.variable.name: e.value for e in element.expression.entries if e.variable is not None}
+        elif isinstance(element.expression, m.LiteralExpression):
+            tree = importer.parsed(self.definitions, element.expression.text, names)
+            entries = dict(tree.entries) if isinstance(tree, s.Context) else {}
+        taken = []
+        for name, held in entries.items():
+            parameter = self.pack.parameters.get(name)
+            if parameter is None:
+                raise Lost(f"the pack has no parameter `{name}`")
+            if isinstance(held, m.LiteralExpression):
+                held = importer.parsed(self.definitions, held.text, names)
+            found = self.steps(held, importer, names)
+            known = {first: value for first, value, _ in parameter.steps}
+            if self.on is not None:
+                first = max(d for d in known if d <= date.fromisoformat(self.on))
+                found = dict.fromkeys([first], next(iter(found.values()), "null"))
+            changed = {}
+            for first, text in found.items():
+                plain = text[1:-1] if text.startswith('"') else text.removeprefix('@"').removesuffix('"')
+                value = constant(plain, parameter.type)
+                if value is None:
+                    raise Lost(f"`{text}` is no value of the parameter `{name}`, of type {parameter.type}")
+                if first not in known or known[first].value != value.value:
+                    changed[first] = plain
+            gone = known.keys() - found.keys() if self.on is None else set()
+            if gone:
+                raise Lost(f"the parameter `{name}` has no value any more from {min(gone)} on")
+            if changed:
+                self.edit_parameter(name, changed)
+                taken += [f"{name} {plain} from {first}" for first, plain in changed.items()]
+        return f"taken over: {'; '.join(taken)}" if taken else "no value of a parameter is another"
+
+    def steps(
+        self, held: m.Expression | s.Node | None, importer: Importer, names: Mapping[str, Meaning]
+    ) -> dict[date, str]:
+        """The values of a parameter by the first day of each."""
+        out: dict[date, str] = {}
+        if isinstance(held, m.DecisionTable):
+            for rule in held.rules:
+                cell = importer.strict(parse_dmn_tests(rule.inputs[0].text.text), names, self.definitions)
+                test = cell.tests[0] if isinstance(cell, s.In) and len(cell.tests) == 1 else None
+                first = test.low if isinstance(test, s.Range) and test.low_closed else None
+                if isinstance(test, s.Test) and test.op == ">=":
+                    first = test.operand
+                out[_date(first)] = to_text(importer.text(self.definitions, rule.outputs[0].text, names))
+            return out
+        if not isinstance(held, s.Node):
+            raise Lost("the form of a parameter was changed")
+        tree = importer.strict(held, names, self.definitions)
+        if self.on is not None:
+            return {date.fromisoformat(self.on): to_text(tree)}
+        while isinstance(tree, s.If):
+            if not (isinstance(tree.condition, s.Binary) and tree.condition.op == ">="):
+                raise Lost("the form of a parameter was changed")
+            out[_date(tree.condition.right)] = to_text(tree.then)
+            tree = tree.otherwise
+        return out
+
+    def edit_parameter(self, name: str, changed: Mapping[date, str]) -> None:
+        for file in sorted((self.folder / "parameters").rglob("*.yaml")):
+            yaml, documents = _read(file)
+            found = next(
+                (d["parameters"][name] for d in documents if name in (d or {}).get("parameters", {})), None
+            )
+            if found is None:
+                continue
+            steps = found["values"]
+            for first, plain in changed.items():
+                step = next((x for x in steps if str(x["from"]) == first.isoformat()), None)
+                if step is None:
+                    step = copy.deepcopy(steps[-1])
+                    step["from"] = first
+                    steps.append(step)
+                # Digits stand without quotes; the reader takes them as they are written.
+                step["value"] = yaml.load(plain) if re.fullmatch(r"-?\d+(\.\d+)?", plain) else plain
+            steps.sort(key=lambda x: str(x["from"]))
+            _save(file, yaml, documents)
+            return
+        raise Lost(f"no file of the pack gives the parameter `{name}`")
+
     # -- tables -------------------------------------------------------------------------------------------
 
     def take_table(self, table: m.DecisionTable, decision: Decision) -> str:
@@ -321,10 +423,7 @@ class _Restorer:
     def edit(self, decision: Decision, version: DecisionVersion, changes: dict[str, Any]) -> None:
         """Writes new values into the file of a decision; comments and the order of its keys stay."""
         file = Path(decision.place.file)
-        yaml = YAML()
-        yaml.preserve_quotes = True
-        yaml.width = 110
-        documents = list(yaml.load_all(file.read_text(encoding="utf-8")))
+        yaml, documents = _read(file)
         kind = "table" if version.table is not None else "decision"
         found = next(d for d in documents if isinstance(d, dict) and d.get(kind) == decision.name)
         for part in found.get("versions") or ():
@@ -346,10 +445,35 @@ class _Restorer:
                 }  # fmt: skip
             else:
                 changes = {**changes, "rows": [row[: len(heads)] for row in rows]}
-        found_version.update(changes)
-        held = io.StringIO()
-        yaml.dump_all(documents, held)
-        file.write_text(held.getvalue(), encoding="utf-8")
+        if [str(x) for x in changes.get("default", ())] == [
+            str(x) for x in found_version.get("default") or ()
+        ]:
+            changes = {k: v for k, v in changes.items() if k != "default"}
+        if changes:
+            found_version.update(changes)
+            _save(file, yaml, documents)
+
+
+def _read(file: Path) -> tuple[YAML, list[Any]]:
+    """The documents of a YAML file, to be written with their comments."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml, list(yaml.load_all(file.read_text(encoding="utf-8")))
+
+
+def _save(file: Path, yaml: YAML, documents: list[Any]) -> None:
+    held = io.StringIO()
+    yaml.dump_all(documents, held)
+    file.write_text(held.getvalue(), encoding="utf-8")
+
+
+def _date(node: s.Node | None) -> date:
+    day = parse_date(node.text) if isinstance(node, s.Temporal) else None
+    if day is None:
+        raise Lost("the days of a parameter were changed to something else than dates")
+    return day
 
 
 def _write_rows(target: Path, heads: list[str], rows: list[list[str]]) -> None:
