@@ -397,12 +397,13 @@ def _object(name: str, raw: Schema) -> Schema:
 
 
 def _text_of(name: str, key: str) -> str:
-    return TEXTS.get(name, {}).get(key) or TEXTS["*"][key]
+    return TEXTS.get(name, {}).get(key) or TEXTS["*"].get(key, "")
 
 
 def _described(schema: Schema, text: str) -> Schema:
     """A schema with the text of its key; beside a reference, other keywords have no effect."""
-    return {"description": text, **({"allOf": [schema]} if "$ref" in schema else schema)}
+    shown = {"description": text} if text else {}
+    return {**shown, **({"allOf": [schema]} if "$ref" in schema else schema)}
 
 
 def _value(key: str, raw: Schema) -> Schema:
