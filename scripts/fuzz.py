@@ -709,13 +709,16 @@ class Run:
     keep: Path | None
     executions: int = 0
     slowest: float = 0.0
+    slowest_input: bytes = b""
     found: dict[str, bytes] = field(default_factory=dict)
 
     def try_(self, data: bytes) -> None:
-        start = time.monotonic()
+        start = time.process_time()
         what = finding(self.target, data)
+        taken = time.process_time() - start
         self.executions += 1
-        self.slowest = max(self.slowest, time.monotonic() - start)
+        if taken > self.slowest:
+            self.slowest, self.slowest_input = taken, data
         if what is None:
             return
         alike = what.partition(":")[0] + what.partition(":")[2].partition(":")[0]
@@ -801,8 +804,8 @@ def with_atheris(run: Run, seconds: float, seed: int) -> None:
 
 def report(run: Run, seconds: float, engine: str) -> None:
     print(
-        f"{run.target} ({engine}): {run.executions} executions in {seconds:.0f} s, slowest {run.slowest:.2f} s, "
-        f"{len(run.found)} findings",
+        f"{run.target} ({engine}): {run.executions} executions in {seconds:.0f} s, {len(run.found)} findings; "
+        f"slowest {run.slowest:.2f} s, {len(run.slowest_input)} bytes: {run.slowest_input[:60]!r}",
         flush=True,
     )
 
