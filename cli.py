@@ -255,12 +255,15 @@ def feel(
             "`--dmn` and `--pack` exclude each other", help="packs are written in the strict language"
         )
     if expression is None or dmn:
-        from sancha.engine.run.repl import run
+        from sancha.engine.run.repl import parted, run
         from sancha.engine.run.session import FullSession, StrictSession
 
         session = FullSession.of_file(context) if dmn else StrictSession.of_files(pack, context)
         if expression is not None:
-            typer.echo(session.answer(expression))
+            value, warnings = parted(session.answer(expression))
+            typer.echo(value)
+            if warnings:
+                typer.echo(warnings, err=True)
             return
         language = "the full language of DMN" if dmn else "the policy language"
         if not run(session, f"sancha {__version__}, {language}; :help tells more"):

@@ -230,6 +230,8 @@ def test_the_command(tmp_path: Path) -> None:
     done = sancha("feel", "--dmn", "--context", context, text='Full Name + "!"\nloan.amount\n')
     assert (done.returncode, done.stdout) == (0, '"三查!" : string\n5 : number\n'), done.stderr
     assert sancha("feel", "--dmn", "[1,2][item > 1]").stdout == "[2] : list\n"
+    done = sancha("feel", "--dmn", '1 + "a"')
+    assert done.stdout == "null : null\n" and done.stderr.startswith("warning[")
     done = sancha("feel", "--pack", ROOT / "rules", text="borrower.nam\n")
     assert done.returncode == 2 and "did you mean" in done.stderr and "Traceback" not in done.stderr
     assert sancha("feel", "--dmn", "--pack", ROOT / "rules").returncode == 2

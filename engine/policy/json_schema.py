@@ -716,7 +716,8 @@ _MAPPING_KEYS: dict[str, tuple[str, Schema]] = {
 
 
 def _keys(names: Iterable[str], required: Iterable[str] = ()) -> Schema:
-    properties = {name: _described(_MAPPING_KEYS[name][1], _MAPPING_KEYS[name][0]) for name in names}
+    known = {name: _MAPPING_KEYS.get(name, ("", {})) for name in names}
+    properties = {name: _described(schema, text) for name, (text, schema) in known.items()}
     out: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return out | ({"required": list(required)} if required else {})
 

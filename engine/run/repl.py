@@ -122,6 +122,12 @@ def rendered(error: SanchaError) -> str:
     return error.render()
 
 
+def parted(reply: str) -> tuple[str, str]:
+    """An answer, and the warnings below it."""
+    value, mark, warnings = reply.partition("\nwarning[")
+    return value, f"{mark.lstrip()}{warnings}"
+
+
 # -- a pipe -----------------------------------------------------------------------------------------------------------
 
 
@@ -143,7 +149,10 @@ def run_lines(
             print(rendered(error), file=err)
             return True
         if reply:
-            print(reply, file=out)
+            value, warnings = parted(reply)
+            print(value, file=out)
+            if warnings:
+                print(warnings, file=err)
         return reply is not None
 
     for line in lines:
@@ -314,7 +323,7 @@ class FeelCompleter(Completer):
             return
         fields = self.filtered(before) if not dot else []
         bound = [Name(m[1], "item") for m in _BOUND.finditer(before[: len(before) - len(word)])]
-        yield from _completions([*fields, *bound, *self.session.names()], word)
+        yield from _completions([*fields, *bound, *self.session.names()], word, before)
 
     def fields(self, base: str, before: str) -> Sequence[Name]:
         """What can stand after `base.`: of an item bound before, the fields of its list."""
@@ -334,14 +343,25 @@ class FeelCompleter(Completer):
         return []
 
 
-def _completions(names: Iterable[Name], word: str) -> Iterable[Completion]:
+def _completions(names: Iterable[Name], word: str, before: str = "") -> Iterable[Completion]:
+    """The names that begin with the word; of a name of several words, with what stands before the cursor."""
     seen = set()
     for name in names:
-        if name.name.startswith(word) and name.name not in seen:
+        begun = max(len(word), _begun(name.name, before)) if " " in name.name else len(word)
+        if name.name not in seen and (begun > len(word) or name.name.startswith(word)):
             seen.add(name.name)
             text = f"{name.name}(" if name.called else name.name
             meaning = f"{name.type}  {name.meaning}".rstrip()
-            yield Completion(text, -len(word), display=name.name, display_meta=meaning)
+            yield Completion(text, -begun, display=name.name, display_meta=meaning)
+
+
+def _begun(name: str, before: str) -> int:
+    """How much of the name the text ends with; 0 if nothing."""
+    for length in range(min(len(name), len(before)), 0, -1):
+        whole = length == len(before) or not (before[-length - 1].isalnum() or before[-length - 1] in "_.")
+        if whole and before.endswith(name[:length]):
+            return length
+    return 0
 
 
 def run(session: Session, title: str) -> bool:
