@@ -7,6 +7,7 @@ and a table with such a cell becomes null as a whole, as no row of it can be tru
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,12 @@ class Sources:
 class Types:
     """The types that a model names, its own and (with the prefix of the import) those of the models it imports."""
 
-    def __init__(self, definitions: m.Definitions, sources: Sources) -> None:
+    def __init__(
+        self, definitions: m.Definitions, sources: Sources, known: dict[Path, Types] | None = None
+    ) -> None:
+        """`known` are the types of models that were read before, by the path; this one's are added."""
+        known = {} if known is None else known
+        known[definitions.path] = self
         self.definitions = definitions
         self.sources = sources
         self.problems: list[Diagnostic] = []
@@ -80,7 +86,8 @@ class Types:
         self.keys: set[str] = set()
         for link in definitions.imports:
             if link.definitions is not None:
-                imported = Types(link.definitions, sources)
+                path = link.definitions.path
+                imported = known[path] if path in known else Types(link.definitions, sources, known)
                 prefix = f"{link.name}." if link.name else ""
                 self.named.update({prefix + name: kind for name, kind in imported.named.items()})
                 self.keys |= imported.keys | {element.name for element in link.definitions.elements}
@@ -228,8 +235,11 @@ class Lowering:
         place = f'decision "{decision.name}"{self.where}'
         if decision.expression is None:
             return None
-        node = self.expression(decision.expression, place, frozenset(names))
-        if decision.type_ref == decision.expression.type_ref:
+        expression = decision.expression
+        if isinstance(expression, m.DecisionTable) and expression.type_ref is None:
+            expression = replace(expression, type_ref=decision.type_ref)
+        node = self.expression(expression, place, frozenset(names))
+        if decision.type_ref == expression.type_ref:
             return node
         return self.typed(node, decision.type_ref, decision.line, place)
 
