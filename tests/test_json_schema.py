@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
@@ -18,8 +19,9 @@ import yaml
 from jsonschema import Draft7Validator
 
 from sancha.audit.engagement_file import EngagementFile, RepliesFile
+from sancha.engine.book.loan_file import loan_file_from_json
 from sancha.engine.diagnostics import PackError, SanchaError
-from sancha.engine.policy.json_schema import KINDS, PART, schemas
+from sancha.engine.policy.json_schema import KINDS, PART, loan_file, schemas
 from sancha.engine.policy.pack import load_pack
 from sancha.surveys.instrument import Instrument
 
@@ -203,6 +205,29 @@ def test_a_pack_offers_its_names() -> None:
     assert "S14" in made["parameters"]["$defs"]["SourceRef"]["properties"]["document"]["examples"]
 
 
+def test_loan_files(tmp_path: Path) -> None:
+    pack = load_pack(ROOT / "rules")
+    schema = loan_file(pack.vocabulary)
+    Draft7Validator.check_schema(schema)
+    validator = Draft7Validator(schema)
+    files = sorted((ROOT / "rules" / "files").glob("*.json"))
+    assert files
+    for path in files:
+        assert list(validator.iter_errors(json.loads(path.read_text(encoding="utf-8")))) == [], path.name
+    for wrong in (
+        {"application": {"amuont": 1}},
+        {"application": {"amount": "five"}},
+        {"application": {"product": "mortgage"}},
+        {"visits": [{"date": "2024-1-1"}]},
+        {"visit": []},
+        {"borrower": {"employees": 1.5}},
+    ):
+        assert list(validator.iter_errors(wrong)), wrong
+        with pytest.raises(SanchaError):
+            loan_file_from_json(json.loads(json.dumps(wrong), parse_float=Decimal), pack.vocabulary)
+    assert "企业" in json.dumps(schema, ensure_ascii=False)
+
+
 def sancha(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(SANCHA), *map(str, arguments)], capture_output=True, text=True)
 
@@ -224,6 +249,8 @@ def test_init_puts_the_settings_beside_the_pack(tmp_path: Path) -> None:
         schema = json.loads((folder / path).read_text(encoding="utf-8"))
         Draft7Validator.check_schema(schema)
         assert globs
+    for entry in settings["json.schemas"]:
+        assert (folder / entry["url"]).is_file()
     extensions = json.loads((folder / ".vscode" / "extensions.json").read_text(encoding="utf-8"))
     assert extensions["recommendations"] == ["redhat.vscode-yaml"]
     assert load_pack(folder).digest == load_pack(ROOT / "rules").digest

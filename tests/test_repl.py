@@ -73,6 +73,7 @@ def test_facts_are_set_and_taken_out() -> None:
     assert dialogue.reply('application.received_on + @"P1M"') == "2024-02-29 : date"
     assert "1 item" in str(dialogue.reply(':set visits = [{"date": "2024-01-02", "on_site": true}]'))
     assert dialogue.reply("count(visits[on_site])") == "1 : integer"
+    assert dialogue.reply(":set loan.days_past_due = 3 * 5") == "15 : integer"
     assert dialogue.reply(":set application.amount = null") == "unknown (missing: application.amount)"
     for wrong in (
         ":set application.amuont = 5",

@@ -23,6 +23,7 @@ from sancha.engine.diagnostics import SanchaError
 from sancha.engine.feel import types as t
 from sancha.engine.policy import models
 from sancha.engine.policy.pack import Pack
+from sancha.engine.policy.vocabulary import Field, Vocabulary
 
 Schema = dict[str, Any]
 
@@ -62,6 +63,7 @@ KINDS = (
     Kind("responses", "Sancha: responses to findings", ("**/responses.yaml", "**/*.responses.yaml")),
     Kind("instrument", "Sancha: a questionnaire", ("**/instrument.yaml", "**/*.instrument.yaml")),
 )
+_LOAN_FILE = "loan-file"
 #: All other YAML files of a pack hold rules, decisions and tables.
 PART = Kind("part", "Sancha: a rule, a decision or a table", ("**/*.yaml",))
 
@@ -307,16 +309,79 @@ def schemas(more: Mapping[str, type[BaseModel]] | None = None, pack: Pack | None
     return out
 
 
+def loan_file(vocabulary: Vocabulary) -> Schema:
+    """The schema of a loan file as JSON: the facts and lists of a vocabulary, each with its labels."""
+    properties: Schema = {
+        "as_of": {"description": "The day of the book.", **_JSON["date"]},
+        "id": {"description": "The id of the loan file.", "type": "string"},
+    }
+    needed: dict[str, list[str]] = {}
+    for name, fact in vocabulary.facts.items():
+        group, _, key = name.rpartition(".")
+        if group not in properties:
+            properties[group] = _record(vocabulary.groups.get(group, {}))
+        properties[group]["properties"][key] = _labelled(fact)
+        if fact.required:
+            needed.setdefault(group, []).append(key)
+    for group, keys in needed.items():
+        properties[group]["required"] = keys
+    for name, found in (*vocabulary.lists.items(), *vocabulary.reference.items()):
+        item = _record({})
+        item["properties"] = {key: _labelled(field) for key, field in found.fields.items()}
+        properties[name] = {"description": _label(found.label), "type": ["array", "null"], "items": item}
+    out = {"$schema": DRAFT, "title": f"Sancha: a loan file ({vocabulary.name})", "type": "object"}
+    return {**out, "properties": properties, "required": sorted(needed), "additionalProperties": False}
+
+
+_NUMBER: Schema = {"type": ["number", "string"], "pattern": r"^-?\d+(\.\d+)?$"}
+#: The types of facts as JSON writes them.
+_JSON: dict[str, Schema] = {
+    "text": {"type": "string"},
+    "boolean": {"type": "boolean"},
+    "integer": {"type": "integer"},
+    "days": {"type": "integer"},
+    "number": _NUMBER,
+    "money": _NUMBER,
+    "rate": _NUMBER,
+    "date": {"type": "string", "format": "date", "pattern": _DAY},
+    "date-time": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"},
+}
+
+
+def _label(texts: Mapping[str, str]) -> str:
+    return " · ".join(texts.values())
+
+
+def _record(label: Mapping[str, str]) -> Schema:
+    out: Schema = {"type": "object", "properties": {}, "additionalProperties": False}
+    return {"description": _label(label), **out} if label else out
+
+
+def _labelled(fact: Field) -> Schema:
+    """A fact or a field; null is missing."""
+    text = f"{_label(fact.label)} ({fact.type.name})"
+    return {"description": text, "anyOf": [_in_json(fact.type), {"type": "null"}]}
+
+
+def _in_json(type_: t.Type) -> Schema:
+    if type_.name == "list" and type_.item is not None:
+        return {"type": "array", "items": _in_json(type_.item)}
+    return {"enum": list(type_.values)} if type_.name == "one of" else dict(_JSON[type_.name])
+
+
 def write_schemas(
     folder: Path, more: Mapping[str, type[BaseModel]] | None = None, pack: Pack | None = None
 ) -> list[Path]:
-    """Writes each schema to FOLDER/NAME.schema.json. Returns the files."""
+    """Writes each schema to FOLDER/NAME.schema.json, with a pack that of its loan files too. Returns the files."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise SanchaError(f"`{folder}` is no folder") from None
     files = []
-    for name, schema in schemas(more, pack).items():
+    made = schemas(more, pack)
+    if pack is not None:
+        made[_LOAN_FILE] = loan_file(pack.vocabulary)
+    for name, schema in made.items():
         files.append(folder / f"{name}.schema.json")
         _write(files[-1], schema)
     return files
@@ -331,6 +396,8 @@ def write_settings(
     globs: dict[str, list[str]] = {}
     for file in files:
         name = file.name.removesuffix(".schema.json")
+        if name == _LOAN_FILE:
+            continue
         kind = next((k for k in KINDS if k.name == name), PART)
         others = [f"!{glob}" for k in KINDS for glob in k.globs] if kind is PART else []
         globs[f"./.vscode/schemas/{file.name}"] = [*kind.globs, *others]
@@ -338,6 +405,9 @@ def write_settings(
         home / "settings.json",
         {
             "yaml.schemas": globs,
+            "json.schemas": [
+                {"fileMatch": ["/files/*.json"], "url": f"./.vscode/schemas/{_LOAN_FILE}.schema.json"}
+            ],
             "yaml.format.enable": False,
             "files.encoding": "utf8",
             "files.eol": "\n",

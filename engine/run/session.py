@@ -196,8 +196,8 @@ class StrictSession:
     def _plain(self, text: str) -> Any:
         """The value of a text as JSON has it: written so, or as a date, or as an expression."""
         text = text.strip()
-        if temporal_value(text) is not None:
-            return text
+        if (temporal := temporal_value(text)) is not None:
+            return temporal[1] if temporal[0] == "days" and self.pack is not None else text
         try:
             return json.loads(text, parse_float=Decimal)
         except json.JSONDecodeError:
@@ -205,11 +205,11 @@ class StrictSession:
         core = self.core(text)
         lowered = lower_core(self.pack, core) if self.pack is not None else core
         value = compile_core(lowered, self.pack.calendar if self.pack is not None else None)(*self.args)
-        if isinstance(value, bool | Decimal) or (
-            isinstance(value, int) and core.type.name not in ("days", "months")
-        ):
+        if value is None or isinstance(value, bool | Decimal):
             return value
-        return None if value is None else as_text(value, core.type)
+        if isinstance(value, int) and (core.type.name != "days" or self.pack is not None):
+            return value  # loan files write a span of days as its number
+        return as_text(value, core.type)
 
     def names(self) -> list[Name]:
         vocabulary = self.pack.vocabulary if self.pack is not None else None
