@@ -19,6 +19,8 @@ from sancha.engine.feel import core as c
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
 from sancha.engine.feel.builtins import BUILTINS
+from sancha.engine.feel.builtins.numbers import finite
+from sancha.engine.feel.builtins.registry import FeelError
 from sancha.engine.feel.kinds import ANY, Kind, UnknownType, kind_from_type
 from sancha.engine.feel.values import Date, parse_temporal
 from sancha.engine.run.runtime import CONTEXT
@@ -110,6 +112,20 @@ class _Frame:
 
 _TESTS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "=": "=", "!=": "!="}
 _NOT_CONSTANT = object()
+#: The types that have no meaning without their parts.
+_FORMS = {
+    "list": "list<number>",
+    "range": "range<number>",
+    "context": "context<a: number>",
+    "function": "function<number> -> number",
+}
+
+
+def _types(written: s.TypeName) -> Iterator[s.TypeName]:
+    """A type as written and all its parts."""
+    yield written
+    for part in (*written.parameters, *(() if written.result is None else (written.result,))):
+        yield from _types(part)
 
 
 class _Resolver:
@@ -188,7 +204,12 @@ class _Resolver:
 
     def on_Literal(self, node: s.Literal) -> c.Core:
         value = node.value
-        return c.Const(t.ANY, CONTEXT.plus(value) if isinstance(value, Decimal) else value)
+        if isinstance(value, Decimal):
+            try:
+                value = finite(value)
+            except FeelError as error:
+                return self.problem(node, error.kind, error.message)
+        return c.Const(t.ANY, value)
 
     def on_Temporal(self, node: s.Temporal) -> c.Core:
         value: Any = parse_temporal(node.text)
@@ -223,7 +244,7 @@ class _Resolver:
 
     def on_Binary(self, node: s.Binary) -> c.Core:
         if node.op in ("and", "or"):
-            args = (self.truth(node.left), self.truth(node.right))
+            args = tuple(map(self.truth, s.operands(node)))
             return c.And(t.BOOLEAN, args) if node.op == "and" else c.Or(t.BOOLEAN, args)
         args = (self.core(node.left), self.core(node.right))
         return self.dynamic("COMPARE" if node.op in _TESTS else "OPERATE", node, args, node.op)
@@ -287,7 +308,7 @@ class _Resolver:
                 if core.type == t.BOOLEAN
                 else c.Dynamic(t.BOOLEAN, "TRUTH", self.site(node), (), (core,))
             )
-        return dynamic("MATCHES", [core])
+        return dynamic("MATCHES", [core], not isinstance(node, s.Literal | s.Name | s.Path))
 
     def on_If(self, node: s.If) -> c.Core:
         condition = c.Is(t.BOOLEAN, self.truth(node.condition), True)
@@ -380,11 +401,24 @@ class _Resolver:
             return ANY
 
     def on_InstanceOf(self, node: s.InstanceOf) -> c.Core:
+        bare = next((part.name for part in _types(node.type) if self.bare(part)), None)
+        if bare is not None:  # DMN 1.5, table 61
+            return self.problem(
+                node.type, "unknown type", f"the type `{bare}` needs parameters: `{_FORMS[bare]}`"
+            )
         try:
             kind = kind_from_type(node.type, self.types)
         except UnknownType as error:
             return self.problem(node.type, "unknown type", str(error), did_you_mean(error.name, self.types))
         return self.dynamic("INSTANCE", node, [self.core(node.operand)], kind)
+
+    def bare(self, written: s.TypeName) -> bool:
+        """Whether a type lacks the parameters that it must have; `context<>` and `function<>` have none."""
+        return (
+            written.name in _FORMS
+            and written.name not in self.types
+            and written.span[1] - written.span[0] == len(written.name)
+        )
 
     def on_Typed(self, node: s.Typed) -> c.Core:
         return self.dynamic("COERCE", node, [self.core(node.body)], node.kind)

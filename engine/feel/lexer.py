@@ -62,8 +62,8 @@ _FULL = re.compile(
 )
 #: What the full language adds to the keywords. Unlike in the strict language, names may contain keywords.
 FULL_KEYWORDS = KEYWORDS | {"function", "external", "instance"}
-#: decimal128 has exponents of four digits.
-_MAX_EXPONENT = 6144
+#: decimal128 has exponents of four digits; a number beyond its bounds is null.
+_MAX_EXPONENT = 9999
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{6}|.)", re.S)
 #: Half a character of UTF-16: no text holds one.
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache, lru_cache
+from itertools import pairwise
 
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel.lexer import KEYWORDS, FeelSyntaxError, Token, tokens
@@ -515,7 +516,11 @@ class _FullParser(_Parser):
         found = self.tokens[self.at : self.at + length]
         self.at += length
         span = found[0].start, found[-1].end
-        return self.spellings.get(tuple(t.value for t in found)) or _spelled(self.text[slice(*span)]), span
+        words = tuple(token.value for token in found)
+        if words in self.spellings:
+            return self.spellings[words], span
+        gaps = [" " if after.start > before.end else "" for before, after in pairwise(found)]
+        return "".join(map(str.__add__, words, [*gaps, ""])), span
 
     def until(self, *ends: str) -> int:
         """How many tokens of a new name stand before one of `ends`; 0 where that is no name."""
@@ -543,6 +548,12 @@ class _FullParser(_Parser):
 
     def prefix(self) -> s.Node:
         token = self.peek()
+        number = self.peek(1)
+        if self.is_operator("-") and number.kind == "number" and number.start == token.end:
+            # A literal has its sign (grammar rule 35): `-1 instance of number` asks about -1.
+            self.take()
+            self.take()
+            return self.postfix(s.Literal((token.start, number.end), Decimal(f"-{number.value}")))
         if token.kind == "keyword" and token.value == "for":
             return self.iteration()
         if token.kind == "keyword" and token.value == "function" and self.is_operator("(", 1):
@@ -624,6 +635,12 @@ class _FullParser(_Parser):
         if token.kind == "name" or (token.kind == "keyword" and token.value == "not"):
             self.take()
             return s.Name((token.start, token.end), token.value)
+        if token.kind == "number" and self.peek(1).start == token.end:
+            # `2nd rate`: no name of the standard begins with a digit, those of models do.
+            known = self.longest(*self.scopes)
+            if known > 1:
+                name, span = self.named(known)
+                return s.Name(span, name)
         self.take()
         span = (token.start, token.end)
         if token.kind == "number":

@@ -23,6 +23,10 @@ List = list[Any]
 #: Values that are equal for Python, within one class, where they are equal for FEEL.
 _PLAIN = (str, bool, Decimal, values.Date, values.DaysTimeDuration, values.YearsMonthsDuration)
 
+_ORDERED = (
+    "number | string | date | time | date and time | days and time duration | years and months duration"
+)
+
 # -- aggregates --------------------------------------------------------------------------------------------------------
 
 
@@ -38,7 +42,7 @@ def min_(list_: List) -> Any:
     return _extreme(list_, -1)
 
 
-@builtin("min(c1...: any)", example=('min("a", "b")', '"a"'))
+@builtin(f"min(c1...: {_ORDERED})", example=('min("a", "b")', '"a"'))
 def min_of(*items: Any) -> Any:
     """The smallest of the arguments."""
     return _extreme(_given(items), -1)
@@ -50,7 +54,7 @@ def max_(list_: List) -> Any:
     return _extreme(list_, 1)
 
 
-@builtin("max(c1...: any)", example=('max("a", "b")', '"b"'))
+@builtin(f"max(c1...: {_ORDERED})", example=('max("a", "b")', '"b"'))
 def max_of(*items: Any) -> Any:
     """The largest of the arguments."""
     return _extreme(_given(items), 1)
@@ -62,7 +66,7 @@ def sum_(list_: List) -> Decimal | None:
     return _sum(_numbers(list_))
 
 
-@builtin("sum(n1...: any)", example=("sum(1, 2, 3)", "6"))
+@builtin("sum(n1...: number)", example=("sum(1, 2, 3)", "6"))
 def sum_of(*items: Any) -> Decimal | None:
     """The sum of the arguments."""
     return _sum(_numbers(_given(items)))
@@ -74,7 +78,7 @@ def product(list_: List) -> Decimal | None:
     return _product(_numbers(list_))
 
 
-@builtin("product(n1...: any)", example=("product(2, 3, 4)", "24"))
+@builtin("product(n1...: number)", example=("product(2, 3, 4)", "24"))
 def product_of(*items: Any) -> Decimal | None:
     """The product of the arguments."""
     return _product(_numbers(_given(items)))
@@ -86,7 +90,7 @@ def mean(list_: List) -> Decimal | None:
     return _mean(_numbers(list_))
 
 
-@builtin("mean(n1...: any)", example=("mean(1, 2, 6)", "3"))
+@builtin("mean(n1...: number)", example=("mean(1, 2, 6)", "3"))
 def mean_of(*items: Any) -> Decimal | None:
     """The arithmetic mean of the arguments."""
     return _mean(_numbers(_given(items)))
@@ -98,7 +102,7 @@ def median(list_: List) -> Decimal | None:
     return _median(_numbers(list_))
 
 
-@builtin("median(n1...: any)", example=("median(8, 2, 5, 3, 4)", "4"))
+@builtin("median(n1...: number)", example=("median(8, 2, 5, 3, 4)", "4"))
 def median_of(*items: Any) -> Decimal | None:
     """The median of the arguments."""
     return _median(_numbers(_given(items)))
@@ -110,7 +114,7 @@ def stddev(list_: List) -> Decimal | None:
     return _stddev(_numbers(list_))
 
 
-@builtin("stddev(n1...: any)", example=("stddev(47, 47)", "0"))
+@builtin("stddev(n1...: number)", example=("stddev(47, 47)", "0"))
 def stddev_of(*items: Any) -> Decimal | None:
     """The standard deviation of a sample, the arguments."""
     return _stddev(_numbers(_given(items)))
@@ -122,7 +126,7 @@ def mode(list_: List) -> List:
     return _mode(_numbers(list_))
 
 
-@builtin("mode(n1...: any)", example=("mode(6, 3, 9, 6, 6)", "[6]"))
+@builtin("mode(n1...: number)", example=("mode(6, 3, 9, 6, 6)", "[6]"))
 def mode_of(*items: Any) -> List:
     """The most frequent of the arguments, in ascending order."""
     return _mode(_numbers(_given(items)))
@@ -134,7 +138,7 @@ def all_(list_: List) -> bool | None:
     return _decide(list_, False)
 
 
-@builtin("all(b1...: any)", example=("all(true, true)", "true"))
+@builtin("all(b1...: boolean | null)", example=("all(true, true)", "true"))
 def all_of(*items: Any) -> bool | None:
     """False if an argument is false, true if all are true; otherwise null."""
     return _decide(_given(items), False)
@@ -146,7 +150,7 @@ def any_(list_: List) -> bool | None:
     return _decide(list_, True)
 
 
-@builtin("any(b1...: any)", example=("any(false, false)", "false"))
+@builtin("any(b1...: boolean | null)", example=("any(false, false)", "false"))
 def any_of(*items: Any) -> bool | None:
     """True if an argument is true, false if all are false; otherwise null."""
     return _decide(_given(items), True)
