@@ -569,6 +569,29 @@ def test_imports_that_lead_nowhere(body: str, message: str, tmp_path: Path) -> N
     assert (found.code, message in found.message) == ("E0904", True), found.message
 
 
+def test_models_of_one_namespace_are_told(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    written(tmp_path / "sub", definitions(""), "other.dmn")
+    written(tmp_path, definitions(imported("sub/other.dmn", "https://example.org/Model")), "model.dmn")
+    (found,) = check_model(tmp_path / "model.dmn")
+    assert (found.code, "has the namespace" in found.message) == ("E0905", True)
+
+
+def test_a_model_that_many_import_is_read_once(tmp_path: Path) -> None:
+    """Thirty models in layers of two, each importing both of the layer below."""
+    for layer in range(15):
+        links = "".join(
+            f'<import name="{side}" namespace="https://example.org/{side}{layer - 1}" importType="{DMN15}"/>'
+            for side in ("L", "R")
+            if layer
+        )
+        for side in ("L", "R"):
+            text = definitions(links + decision("A", "1"), name=f"{side}{layer}")
+            written(tmp_path, text, f"{side}{layer}.dmn")
+    model = load(tmp_path / "L14.dmn")
+    assert (len(model.units), model.problems) == (29, [])
+
+
 def test_models_that_import_each_other_are_told(tmp_path: Path) -> None:
     written(tmp_path, definitions(imported(namespace="https://example.org/B"), name="A"), "a.dmn")
     written(tmp_path, definitions(imported(namespace="https://example.org/A"), name="B"), "b.dmn")

@@ -67,6 +67,40 @@ class Sources:
         return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
 
 
+class _Named(Mapping[str, Kind]):
+    """The types that a model sees by name: its own, and through its imports those of other models, one after another.
+
+    An import without a name shows the imported model's own types only.
+    """
+
+    def __init__(self, types: Types) -> None:
+        self.types = types
+
+    def __getitem__(self, name: str) -> Kind:
+        if name in self.types.own:
+            return self.types.own[name]
+        for prefix, imported in self.types.imported:
+            if not prefix and name in imported.own:
+                return imported.own[name]
+            if (
+                prefix
+                and name.startswith(f"{prefix}.")
+                and (rest := name[len(prefix) + 1 :]) in imported.named
+            ):
+                return imported.named[rest]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        """Its own and those of the models that it imports itself."""
+        names = dict.fromkeys(self.types.written)
+        for prefix, imported in self.types.imported:
+            names.update(dict.fromkeys(f"{prefix}.{name}" if prefix else name for name in imported.written))
+        return iter(names)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 class Types:
     """The types that a model names, its own and (with the prefix of the import) those of the models it imports."""
 
@@ -79,7 +113,9 @@ class Types:
         self.definitions = definitions
         self.sources = sources
         self.problems: list[Diagnostic] = []
-        self.named: dict[str, Kind] = {}
+        self.own: dict[str, Kind] = {}
+        self.imported: list[tuple[str, Types]] = []
+        self.named: Mapping[str, Kind] = _Named(self)
         #: The tests of allowed values, with their texts and the names of components that they may speak of.
         self.tests: list[tuple[s.Located, m.Text, frozenset[str]]] = []
         #: The names of components, entries, columns and outputs: what may follow a point.
@@ -88,33 +124,30 @@ class Types:
             if link.definitions is not None:
                 path = link.definitions.path
                 imported = known[path] if path in known else Types(link.definitions, sources, known)
-                prefix = f"{link.name}." if link.name else ""
-                self.named.update({prefix + name: kind for name, kind in imported.named.items()})
+                self.imported.append((link.name, imported))
                 self.keys |= imported.keys | {element.name for element in link.definitions.elements}
-        self._written = {item.name: item for item in definitions.item_definitions}
+        self.written = {item.name: item for item in definitions.item_definitions}
         self._open: list[str] = []
-        for name in self._written:
-            self.named.pop(name, None)
-        for name in self._written:
-            self._named(name)
+        for name in self.written:
+            self._define(name)
         self.keys.update(_keys(definitions))
-        self.keys.update(name for name in self._written if _SIGNS & set(name))
+        self.keys.update(name for name in self.written if _SIGNS & set(name))
 
     def kind(self, type_ref: str | None, line: int, path: Path | None = None) -> Kind:
         """The type that is written, `Any` where none is; an unknown one is a problem and `Any`."""
         if type_ref is None:
             return ANY
         name = type_ref
-        if name in self._written:
-            self._named(name)
+        if name in self.written:
+            self._define(name)
         if name in self.named:
             return self.named[name]
         if name in SIMPLE:
             return kind_from_type(s.TypeName(_NOWHERE, name), {})
         try:
-            return kind_from_type(parse_type(type_ref, [*self._written, *self.named]), self.named)
+            return kind_from_type(parse_type(type_ref, list(self.named)), self.named)
         except (UnknownType, FeelSyntaxError):
-            known = [*self._written, *self.named, *SIMPLE]
+            known = [*self.named, *SIMPLE]
             place = Place(str(path or self.definitions.path), line, 1, 1, self._line(line))
             self.problems.append(
                 Diagnostic("E0907", f"there is no type `{type_ref}`", place, did_you_mean(type_ref, known))
@@ -124,11 +157,11 @@ class Types:
     def _line(self, line: int) -> str:
         return self.sources.line(self.definitions.path, line)
 
-    def _named(self, name: str) -> None:
-        if name in self.named and name in self._open:
+    def _define(self, name: str) -> None:
+        if name in self.own and name in self._open:
             return
         if name in self._open:
-            item = self._written[name]
+            item = self.written[name]
             chain = " → ".join([*self._open[self._open.index(name) :], name])
             self.problems.append(
                 Diagnostic(
@@ -138,13 +171,13 @@ class Types:
                     "its values are taken as they come, as of type `Any`",
                 )
             )
-            self.named[name] = ANY
+            self.own[name] = ANY
             return
-        if name not in self.named:
+        if name not in self.own:
             self._open.append(name)
-            kind = self._item(self._written[name])
+            kind = self._item(self.written[name])
             self._open.pop()
-            self.named[name] = Kind(
+            self.own[name] = Kind(
                 kind.name, kind.item, kind.fields, kind.parameters, kind.result, kind.allowed, name
             )
 
@@ -233,7 +266,7 @@ class Lowering:
     def decision(self, decision: m.Decision, names: Iterable[str]) -> s.Node | None:
         """The logic of a decision, its result of the type of its variable. None: it has no logic."""
         place = f'decision "{decision.name}"{self.where}'
-        if decision.expression is None:
+        if decision.expression is None or _is_blank(decision.expression):
             return None
         expression = decision.expression
         if isinstance(expression, m.DecisionTable) and expression.type_ref is None:
@@ -245,7 +278,7 @@ class Lowering:
 
     def function(self, model: m.BusinessKnowledgeModel, names: Iterable[str]) -> s.Node | None:
         """A business knowledge model as a function. None: it has no logic."""
-        if model.logic is None or model.logic.body is None:
+        if model.logic is None or _is_blank(model.logic.body):
             return None
         place = f'business knowledge model "{model.name}"{self.where}'
         kinds = [self.types.kind(ref, model.line) for ref in (model.logic.type_ref, model.type_ref)]
@@ -530,6 +563,13 @@ class Lowering:
         if clause.type_ref is None and len(table.outputs) > 1:
             kind = dict(kind.fields or ()).get(clause.name or "", ANY)
         return None if kind.allowed is None else allowed_tests(kind.allowed.last or kind.allowed.text)
+
+
+def _is_blank(expression: m.Expression | None) -> bool:
+    """Whether there is no logic: nothing, or a text that says nothing."""
+    return expression is None or (
+        isinstance(expression, m.LiteralExpression) and not expression.text.text.strip()
+    )
 
 
 def _result(kind: Kind, parameters: int) -> Kind:

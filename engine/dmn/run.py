@@ -168,6 +168,7 @@ class Model:
         self.sources = Sources()
         self.problems: list[Diagnostic] = []
         self.units: dict[str, Unit] = {}
+        self._types: dict[Path, Types] = {}
         self._read(definitions)
         self.unit = self.units[definitions.namespace]
         self.elements = {e.key: e for unit in self.units.values() for e in unit.elements.values()}
@@ -443,9 +444,21 @@ class Model:
     # -- the graph ----------------------------------------------------------------------------------------
 
     def _read(self, definitions: m.Definitions) -> None:
-        if definitions.namespace in self.units:
+        known = self.units.get(definitions.namespace)
+        if known is not None:
+            if known.definitions.path != definitions.path:
+                self._problem(
+                    definitions,
+                    1,
+                    "E0905",
+                    f"`{known.definitions.path.name}` has the namespace `{definitions.namespace}` too",
+                    "give each model a namespace of its own; of the two, only the other one is used",
+                )
             return
-        types = Types(definitions, self.sources)
+        if definitions.path in self._types:
+            types = self._types[definitions.path]
+        else:
+            types = Types(definitions, self.sources, self._types)
         where = f' of the model "{definitions.name}"' if self.units else ""
         unit = Unit(definitions, types, Lowering(definitions, types, where))
         self.units[definitions.namespace] = unit
