@@ -275,7 +275,7 @@ class _Reader:
         return self.type_name(element.get(attribute), element)
 
     def type_name(self, written: str | None, element: _E) -> str | None:
-        """A type as written, without the prefix of FEEL's namespace; DMN 1.1 wrote types as qualified names."""
+        """A type as written, without the prefix of a namespace: DMN 1.1, and some tools since, write qualified names."""
         if written is None or not written.strip():
             return None
         text = " ".join(written.split())
@@ -284,12 +284,12 @@ class _Reader:
             uri = element.nsmap.get(prefix, "")
             if prefix == "feel" or "/FEEL" in uri:
                 return rest
-            if self.version == "1.1" and uri:
+            if uri:
                 imported = {
                     item.get("namespace"): item.get("name")
                     for item in self.root.iter(f"{{{self.namespace}}}import")
                 }
-                return f"{imported[uri]}.{rest}" if uri in imported else rest
+                return f"{imported[uri]}.{rest}" if imported.get(uri) else rest
         return text
 
     def text(self, element: _E) -> m.Text:
