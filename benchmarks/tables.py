@@ -5,14 +5,14 @@
 Two equality columns and two columns of intervals; no two rows match the same file. Both engines decide the same files,
 in turn, in one process: with the hit policy `unique` (zen-engine has none, and takes the `first`) and with `collect`.
 `lookup` is the table's decision by the facts of a file; `rule` is a rule that needs it, judged with its versions and
-dates by the row evaluator. zen-engine's files hold floats, and its decision is no more than the table.
+dates by the row evaluator. zen-engine's files hold floats, its decision is no more than the table, and it is run in the
+fastest of its ways: from a static loader, which compiles the decision once.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import random
 import statistics
 import tempfile
@@ -158,7 +158,7 @@ def pack_of(rows: Sequence[TableRow], policy: str) -> tuple[Pack, float]:
         return pack, time.perf_counter() - start
 
 
-def zen_decision(rows: Sequence[TableRow], policy: str) -> Any:
+def zen_decision(rows: Sequence[TableRow], policy: str) -> Callable[[dict[str, Any]], Any]:
     names = ["branch", "kind", "amount", "term"]
     rules = []
     for n, row in enumerate(rows):
@@ -190,7 +190,8 @@ def zen_decision(rows: Sequence[TableRow], policy: str) -> Any:
             {"id": "2", "type": "edge", "sourceId": "table", "targetId": "out"},
         ],
     }
-    return zen.ZenEngine().create_decision(json.dumps(graph))
+    engine = zen.ZenEngine({"loader": {"type": "static", "content": {"table": graph}}})
+    return lambda file: engine.evaluate("table", file)
 
 
 def zen_file(file: dict[str, Any]) -> dict[str, Any]:
@@ -231,7 +232,7 @@ def measure(size: int, policies: tuple[str, str], rounds: int, count: int) -> Fi
         return [evaluator.judge(loan, {}, DAY) for loan in loans]
 
     def zen_engine() -> list[object]:
-        return [decision.evaluate(file)["result"] for file in plain]
+        return [decision(file)["result"] for file in plain]
 
     def level(result: Any) -> int:
         return sum(part["level"] for part in result) if isinstance(result, list) else result["level"]

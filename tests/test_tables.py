@@ -164,6 +164,7 @@ def test_the_index_agrees_with_a_scan(cells: int, seed: int) -> None:
         }
         day = rng.choice([dt.date(2024, 2, 29), DAY])
         world = World(values, {}, {}, day, Calendar.empty())
+        assert table.index.function(*values.values(), day) == table.index.match(values.values())
         for lookup, function in zip(lookups, functions, strict=True):
             expected = value_of(lookup, world)
             assert function(values, {}, {}, day) == expected, (table.hit_policy, values, day)

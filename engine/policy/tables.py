@@ -137,18 +137,20 @@ def constraint(test: c.Core, name: str) -> Constraint:
             if test.truth is None:
                 return Region((), True)
             return Region.point(test.truth, missing=False)
-        case c.Op(args=(c.Var(name=asked), c.Const() as bound)) if asked == name:
-            return _compared(test.row.name, bound.value)
-        case c.Op(args=(c.Const() as bound, c.Var(name=asked))) if asked == name:
-            return _compared(_MIRRORED.get(test.row.name, ""), bound.value)
+        case c.Op(args=(c.Var(name=asked) as var, c.Const() as bound)) if asked == name:
+            return _compared(test.row.name, bound.value, var.type)
+        case c.Op(args=(c.Const() as bound, c.Var(name=asked) as var)) if asked == name:
+            return _compared(_MIRRORED.get(test.row.name, ""), bound.value, var.type)
         case c.Var(type=type_) if test.name == name and type_.name == "boolean":
             return Region.point(True)
     return OPAQUE
 
 
-def _compared(operator: str, value: c.Value) -> Constraint:
+def _compared(operator: str, value: c.Value, type_: Type) -> Constraint:
     if value is None:
         return OPAQUE
+    if type(value) is int and type_.name in ("money", "rate", "number"):
+        value = Decimal(value)  # decimals compare faster with their like
     match operator:
         case "=":
             return Region.point(value)

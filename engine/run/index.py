@@ -16,11 +16,11 @@ For values of several kinds in a column (DMN), give `by_kind`, or a function lik
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, NamedTuple
 
 #: The bounds of a column are cut into no more than so many cells, and a column takes no more than so many bytes.
@@ -136,15 +136,37 @@ class Index:
                     rows &= column.always
                     continue
                 value = kind[1]
-            place = axis.place(value)
+            place = axis.find(value)
             rows &= axis.masks[place // axis.width]
             if axis.width > 1:
                 doubtful.append((axis, place))
         for axis, place in doubtful:
-            for row in bits(rows & axis.partial[place // axis.width]):
-                if not axis.holds(row, place):
-                    rows ^= 1 << row
+            rows = axis.exact(rows, place)
         return Match(rows, rows & open_, rows & verify)
+
+    @cached_property
+    def function(self) -> Callable[..., tuple[int, int, int]]:
+        """`match` as generated Python, for an argument a column and any more; not for an index with a `key`."""
+        space: dict[str, Any] = {"bisect_left": bisect_left, "bisect_right": bisect_right}
+        lines, after = [f"rows, open_ = {self._all}, 0"], []
+        for i, column in enumerate(self._columns):
+            space |= {f"missing{i}": column.missing, f"open{i}": column.open, f"always{i}": column.always}
+            lines.append(f"if a{i} is None:")
+            lines.append(f"    rows &= missing{i}" + (f"; open_ |= open{i}" if column.open else ""))
+            if column.axis is None:
+                found = f"always{i}"
+            else:
+                found = column.axis.source(i, space)
+                if column.axis.width > 1:
+                    after.append(f"if a{i} is not None: rows = exact{i}(rows, place{i})")
+            lines.append(f"else: rows &= {found}")
+        verify = "rows & verify" if self._opaque else "0"
+        names = "".join(f"a{i}, " for i in range(len(self._columns)))
+        lines += [*after, f"return rows, rows & open_ if open_ else 0, {verify}"]
+        source = "\n    ".join([f"def match({names}*_):", *lines])
+        space["verify"] = self._opaque
+        exec(compile(source, "<generated from index>", "exec"), space)
+        return space["match"]  # type: ignore[no-any-return]
 
     def matches(self, values: Iterable[Any]) -> Iterator[tuple[int, bool]]:
         """(row, whether it surely matches), the first row first; the caller tests rows that are not sure."""
@@ -246,8 +268,9 @@ def _kinds(region: Region, key: Key | None) -> list[tuple[Hashable, Interval]] |
 class _Axis:
     """The places of one kind of values: 2i is the gap below bound i, 2i + 1 the bound, the last the gap above all.
 
-    `width` places make a cell. `masks` holds the rows that pass somewhere in a cell, `partial` those of them that do
-    not pass all of it.
+    Where each bound goes with the gap above it, as in `[a..b)`, or with the one below, as in `(a..b]`, the two are one
+    place. `width` places make a cell. `masks` holds the rows that pass somewhere in a cell, `partial` those of them
+    that do not pass all of it. `find` gives the place of a value.
     """
 
     def __init__(
@@ -263,25 +286,38 @@ class _Axis:
         }
         self.bounds = sorted(values)
         number = {bound: i for i, bound in enumerate(self.bounds)}
-        places = 2 * len(self.bounds) + 1
-        cells = min(_CELLS, max(64, _BYTES // (size // 8 + 1)))
-        self.width = -(-places // cells)
-        spans: dict[int, list[tuple[int, int]]] = {}
+        end = 2 * len(self.bounds)
+        found: list[tuple[int, int, int]] = []
         for row, interval in intervals:
-            first, last = 0, places - 1
+            first, last = 0, end
             if interval.low is not None:
                 first = 2 * number[plain(interval.low)] + (1 if interval.low_closed else 2)
             if interval.high is not None:
                 last = 2 * number[plain(interval.high)] + (1 if interval.high_closed else 0)
             if first <= last:
-                spans.setdefault(row, []).append((first, last))
+                found.append((row, first, last))
+        self.find: Callable[[Any], int] = self.place
+        if all((first % 2 or first == 0) and last % 2 == 0 for _, first, last in found):
+            self.find = partial(bisect_right, self.bounds)
+            found = [(row, (first + 1) // 2, (last + 1) // 2) for row, first, last in found]
+            end //= 2
+        elif all(first % 2 == 0 and (last % 2 or last == end) for _, first, last in found):
+            self.find = partial(bisect_left, self.bounds)
+            found = [(row, first // 2, last // 2) for row, first, last in found]
+            end //= 2
+        cells = min(_CELLS, max(64, _BYTES // (size // 8 + 1)))
+        self.width = -(-(end + 1) // cells)
+        self.always = always
+        spans: dict[int, list[tuple[int, int]]] = {}
+        for row, first, last in found:
+            spans.setdefault(row, []).append((first, last))
         self.spans = {row: _joined(found, 1) for row, found in spans.items()}
-        self.fill(-(-places // self.width), places - 1, always)
+        self.fill(end // self.width + 1, end)
 
-    def fill(self, cells: int, end: int, always: int) -> None:
+    def fill(self, cells: int, end: int) -> None:
         """One sweep over the cells: rows enter and leave, and the rows within are noted."""
-        width = self.width
-        enter, leave, partial = [0] * (cells + 1), [0] * (cells + 1), [0] * cells
+        width, always = self.width, self.always
+        enter, leave, parts = [0] * (cells + 1), [0] * (cells + 1), [0] * cells
         for row, spans in self.spans.items():
             bit = 1 << row
             for first, last in _joined([(a // width, b // width) for a, b in spans], 0):
@@ -290,11 +326,11 @@ class _Axis:
             if width > 1:
                 for first, last in spans:
                     if first % width:
-                        partial[first // width] |= bit
+                        parts[first // width] |= bit
                     if last % width != width - 1 and last != end:
-                        partial[last // width] |= bit
+                        parts[last // width] |= bit
         self.masks: list[int] = []
-        self.partial = [mask & ~always for mask in partial]
+        self.partial = [mask & ~always for mask in parts]
         current = 0
         for cell in range(cells):
             if leave[cell] or enter[cell]:
@@ -305,6 +341,26 @@ class _Axis:
         bounds = self.bounds
         i = bisect_left(bounds, value)
         return 2 * i + 1 if i < len(bounds) and bounds[i] == value else 2 * i
+
+    def exact(self, rows: int, place: int) -> int:
+        """The rows without those that pass somewhere in the cell of the place, but not there."""
+        for row in bits(rows & self.partial[place // self.width]):
+            if not self.holds(row, place):
+                rows ^= 1 << row
+        return rows
+
+    def source(self, i: int, space: dict[str, Any]) -> str:
+        """The mask for the argument `a{i}` as Python; what it needs is put into `space`."""
+        space |= {f"masks{i}": self.masks, f"bounds{i}": self.bounds, f"find{i}": self.find}
+        if self.width > 1:
+            space[f"exact{i}"] = self.exact
+            return f"masks{i}[(place{i} := find{i}(a{i})) // {self.width}]"
+        if self.find == self.place and all(mask == self.always for mask in self.masks[::2]):
+            space[f"points{i}"] = dict(zip(self.bounds, self.masks[1::2], strict=True)).get
+            return f"points{i}(a{i}, always{i})"
+        if isinstance(self.find, partial):
+            return f"masks{i}[{self.find.func.__name__}(bounds{i}, a{i})]"
+        return f"masks{i}[find{i}(a{i})]"
 
     def meeting(self, row: int) -> int:
         """The rows in the cells that the row reaches, by a tree of the rows in ever longer spans of cells."""

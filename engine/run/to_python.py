@@ -528,7 +528,7 @@ def _table_function(table: Table, calendar: Calendar) -> Callable[..., tuple[Any
 def _hit(
     table: Table, compiled: Callable[[Sequence[c.Core]], Callable[..., tuple[Any, ...]]]
 ) -> Callable[..., tuple[Any, ...] | None]:
-    policy, match, constants = table.hit_policy, table.index.match, table.constants
+    policy, match, constants = table.hit_policy, table.index.function, table.constants
     cells: dict[int, Callable[..., tuple[Any, ...]]] = {}
     computed: dict[int, Callable[..., tuple[Any, ...]]] = {}
 
@@ -561,7 +561,7 @@ def _hit(
         return computed[-1](*args)
 
     def first(*args: Any) -> tuple[Any, ...] | None:
-        rows, open_, verify = match(args)
+        rows, open_, verify = match(*args)
         for row in bits(rows):
             met: bool | None = not (open_ and open_ >> row & 1) or None
             if verify and verify >> row & 1:
@@ -574,7 +574,9 @@ def _hit(
 
     def single(*args: Any) -> tuple[Any, ...] | None:
         found: tuple[Any, ...] | None = None
-        rows, open_, verify = match(args)
+        rows, open_, verify = match(*args)
+        if not (open_ or verify) and rows & (rows - 1) == 0:  # a file is mostly of one row
+            return output(rows.bit_length() - 1, args) if rows else none(args)
         hits, left_open = 0, bool(open_ & ~verify)
         for row in bits(rows & (~open_ | verify)):
             if verify and verify >> row & 1:
@@ -592,9 +594,11 @@ def _hit(
         return None if left_open else none(args)
 
     def collect(*args: Any) -> tuple[Any, ...] | None:
-        rows, open_, verify = match(args)
+        rows, open_, verify = match(*args)
         if open_ & ~verify:
             return None
+        if not verify and rows and rows & (rows - 1) == 0 and policy != "collect count":
+            return output(rows.bit_length() - 1, args)
         hits = []
         for row in bits(rows):
             if verify and verify >> row & 1:
