@@ -54,10 +54,11 @@ _STYLE = Style.from_dict(
 
 
 class Dialogue:
-    """Lines in, answers out; what the terminal and a pipe have in common."""
+    """Lines in, answers out; what the terminal and a pipe have in common. `width`: the columns of lists of names."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, width: int | None = None) -> None:
         self.session = session
+        self.width = width
 
     def complete(self, text: str) -> bool:
         """Whether a text can be answered. After an empty line it is, whatever it holds."""
@@ -106,9 +107,8 @@ class Dialogue:
             raise SanchaError(f"no name holds `{part}`")
         width = min(40, max(len(n.name) for n in found))
         kinds = min(24, max(len(n.type) for n in found))
-        return "\n".join(
-            f"{n.name:<{width}}  {_cut(n.type, kinds):<{kinds}}  {n.meaning}".rstrip() for n in found
-        )
+        lines = (f"{n.name:<{width}}  {_cut(n.type, kinds):<{kinds}}  {n.meaning}".rstrip() for n in found)
+        return "\n".join(line if self.width is None else _cut(line, self.width) for line in lines)
 
 
 def _cut(text: str, width: int) -> str:
@@ -195,6 +195,7 @@ def run_terminal(
         output=output,
     )
     say = prompt.output
+    dialogue.width = say.get_size().columns
     if title:
         _print(say, title)
     while True:

@@ -215,7 +215,8 @@ class StrictSession:
         vocabulary = self.pack.vocabulary if self.pack is not None else None
         out = []
         for name, type_ in self.scope.facts.items():
-            out.append(Name(name, str(type_), vocabulary.label(name, "en") if vocabulary else ""))
+            kind = "one of" if type_.name == "one of" else str(type_)
+            out.append(Name(name, kind, vocabulary.label(name, "en") if vocabulary else ""))
         for name in (*self.scope.lists, *self.scope.reference):
             out.append(Name(name, "list", self._label(name)))
         for name, type_ in self.scope.parameters.items():
