@@ -982,8 +982,8 @@ class _TableWriter:
         parent = xml
         if decision.called:
             parent = x.make(xml, "encapsulatedLogic", kind="FEEL")
-            for argument, type_ in self.parameters():
-                x.make(parent, "formalParameter", id=x.id(name, argument), name=argument, typeRef=type_)
+            for argument, ref in self.parameters():
+                x.make(parent, "formalParameter", id=x.id(name, argument), name=argument, typeRef=ref)
         if several and self.policy.startswith("collect"):
             context = x.make(parent, "context", id=x.id("context", name))
             for i, (output, type_) in enumerate(decision.outputs):
@@ -1224,7 +1224,8 @@ def _notes(pack: Pack) -> dict[tuple[str, date], list[str]]:
             if not isinstance(document.value, dict) or "table" not in document.value:
                 continue
             spec = models.TableFile.model_validate(document.value)
-            for version in spec.versions or [spec]:
+            versions: Sequence[models.TableFile | models.TableVersionFile] = spec.versions or [spec]
+            for version in versions:
                 rows = version.rows
                 first = version.in_force.from_ if version.in_force is not None else date.min
                 if isinstance(rows, str) and rows.endswith(".csv"):

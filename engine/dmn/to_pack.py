@@ -85,7 +85,7 @@ def snake(text: str) -> str:
     text = re.sub(r"\W+", "_", text).strip("_").lower() or "value"
     text = re.sub(r"__+", "_", text)
     text = text if re.match(r"[^\W\d]", text) else f"n_{text}"
-    return f"{text}_" if text in KEYWORDS or text in RESERVED or text in ("item", "note") else text
+    return f"{text}_" if text in KEYWORDS or text in ("item", "note") else text
 
 
 class Lost(Exception):
@@ -168,7 +168,7 @@ class Importer:
     parts: list[tuple[str, dict[str, Any], list[list[str]] | None]] = field(default_factory=list)
     clauses: dict[str, tuple[str, str]] = field(default_factory=dict)
     scope: Scope = field(default_factory=Scope)
-    taken: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=lambda: set(RESERVED))
     #: Results of decisions by namespace and id; an error where they could not be carried over.
     done: dict[tuple[str, str], Meaning | Lost] = field(default_factory=dict)
     called: dict[int, _Called] = field(default_factory=dict)
@@ -322,13 +322,12 @@ class Importer:
         return _Type(_SCALARS[ref]) if ref in _SCALARS else None
 
     def item_type(self, d: m.Definitions, item: m.ItemDefinition, depth: int) -> _Type | None:
+        found: _Type | None
         if item.components:
-            fields = tuple(
-                (part.name, found, part.label)
-                for part in item.components
-                if (found := self.item_type(d, part, depth + 1)) is not None
+            parts = ((part, self.item_type(d, part, depth + 1)) for part in item.components)
+            found = _Type(
+                fields=tuple((part.name, type_, part.label) for part, type_ in parts if type_ is not None)
             )
-            found: _Type | None = _Type(fields=fields)
         else:
             found = self.type_of(d, item.type_ref, depth + 1)
             values = _enumeration(item.allowed_values)
@@ -735,10 +734,10 @@ class Importer:
             case s.Call():
                 return self.call(node, names, d)
             case s.Invoke():
-                found = _resolve(node.function, names)
-                if isinstance(found, _Model):
+                function = _resolve(node.function, names)
+                if isinstance(function, _Model):
                     given = [go(a) for a in node.arguments]
-                    return self.invoke(d, found, given, list(node.names), 0)
+                    return self.invoke(d, function, given, list(node.names), 0)
         words = {
             "Context": "contexts as values",
             "Function": "functions as values",

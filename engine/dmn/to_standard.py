@@ -44,7 +44,8 @@ def name(text: str) -> s.Node:
 
 
 def literal(value: Decimal | int | str | bool | None) -> s.Node:
-    return s.Literal(_NOWHERE, Decimal(value) if type(value) is int else value)
+    plain = isinstance(value, int) and not isinstance(value, bool)
+    return s.Literal(_NOWHERE, Decimal(value) if plain else value)  # type: ignore[arg-type]
 
 
 def binary(op: str, left: s.Node, right: s.Node) -> s.Node:
@@ -161,8 +162,6 @@ class Standard:
                     self.variable(c.Var(t.DATE, n)) if n == "as_of" else name(n)
                     for n in self.calls[core.name]
                 ]
-                if "parameters" in self.calls[core.name]:
-                    self.used.parameters_whole = True
                 return call(core.name, *map(self.exact, core.args), *more)
             case c.Op():
                 return self.operator(core)
