@@ -439,6 +439,12 @@ def test_a_service_is_a_function_of_its_inputs_and_then_its_input_decisions() ->
     }
 
 
+def test_a_service_can_be_asked_for_like_a_decision() -> None:
+    model = load(LENDING)
+    found = model.evaluate({"Product": "bridge", "Income share": D("0.6")}, ["Grading", "Nothing yet"])
+    assert found.values == {"Grading": "refuse", "Nothing yet": None}
+
+
 def test_a_service_sees_what_it_is_given_and_not_the_inputs_of_the_run(tmp_path: Path) -> None:
     body = (
         '<inputData id="_x" name="x"/>'

@@ -181,6 +181,7 @@ def test_cases_of_all_kinds(tmp_path: Path) -> None:
     text = found.text()
     assert "8 of 11 (72.72 %) of all cases, 6 of 7 (85.71 %) of those that expect a value" in text
     assert "the model has no" in text
+    assert text.endswith("result nodes: 10 of 13 (76.92 %)")
 
 
 def test_a_model_that_cannot_be_loaded_fails_all_its_cases(tmp_path: Path) -> None:

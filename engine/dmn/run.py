@@ -258,15 +258,27 @@ class Model:
     ) -> Evaluation:
         """The values of decisions (all of the model, where none are named) for values of FEEL by the inputs' names.
 
-        A value may be given for a decision too, which is then not made. `namespaces` tell of which imported model an
-        input is, where its name alone does not. Raises SanchaError for an unknown decision.
+        A decision service may be named too; it sees of the inputs those that it declares. A value may be given for a
+        decision, which is then not made. `namespaces` tell of which imported model an input is, where its name alone
+        does not. Raises SanchaError for an unknown decision.
         """
         wanted = [self._decision(name) for name in decisions] if decisions is not None else None
         if wanted is None:
             wanted = [self.unit.elements[_id(d)] for d in self.decisions]
         with Listening() as warnings:
-            values = self.solve([e.key for e in wanted], self.given(inputs, namespaces))
+            given = self.given(inputs, namespaces)
+            values = self.solve([e.key for e in wanted if isinstance(e.element, m.Decision)], given)
+            for element in wanted:
+                if isinstance(element.element, m.DecisionService):
+                    values[element.key] = self._served(element, element.element, given)
         return Evaluation({e.name: values[e.key] for e in wanted}, _once(warnings))
+
+    def _served(self, element: Element, service: m.DecisionService, given: Mapping[Key, Any]) -> Any:
+        """The result of a decision service for the inputs and decisions that are given."""
+        function = self._function(element)
+        site = Site(element.what, "", (0, 0))
+        result = guarded(site, function.run, *(given.get(e.key) for e in self._inputs(element, service)))
+        return _coerced(site, result, function.result)
 
     def invoke(self, name: str, arguments: Mapping[str, Any]) -> Evaluation:
         """The result of a decision service or of a business knowledge model, for arguments by name.
@@ -295,7 +307,8 @@ class Model:
             outputs = [e.name for e in self._listed(element, element.element.outputs)]
             if len(outputs) == 1:
                 return Evaluation({outputs[0]: result}, _once(warnings))
-            return Evaluation({n: (result or {}).get(n) for n in outputs}, _once(warnings))
+            entries = result if isinstance(result, dict) else {}
+            return Evaluation({name: entries.get(name) for name in outputs}, _once(warnings))
         return Evaluation({name: result}, _once(warnings))
 
     def given(self, inputs: Mapping[str, Any], namespaces: Mapping[str, str] | None = None) -> dict[Key, Any]:
@@ -395,7 +408,7 @@ class Model:
 
     def _service(self, element: Element, service: m.DecisionService) -> Function:
         """A service is a function of its input data and then its input decisions (DMN 1.5, 10.4)."""
-        inputs = [*self._listed(element, service.input_data), *self._listed(element, service.input_decisions)]
+        inputs = self._inputs(element, service)
         outputs = self._listed(element, service.outputs)
         kind = self.kind(element)
 
@@ -409,6 +422,9 @@ class Model:
         parameters = tuple((e.name, self.kind(e)) for e in inputs)
         result = kind.result if kind.name == "function" else None if kind is ANY else kind
         return Function(parameters, run, result)
+
+    def _inputs(self, element: Element, service: m.DecisionService) -> list[Element]:
+        return [*self._listed(element, service.input_data), *self._listed(element, service.input_decisions)]
 
     def _listed(self, element: Element, references: Iterable[m.Reference]) -> list[Element]:
         found = (self.resolve(element.unit, reference) for reference in references)
@@ -573,9 +589,9 @@ class Model:
         return found
 
     def _decision(self, name: str) -> Element:
-        found = self.find(name, m.Decision)
+        found = self.find(name, m.Decision) or self.find(name, m.DecisionService)
         if found is None:
-            known = [d.name for d in self.decisions]
+            known = [d.name for d in (*self.decisions, *self.definitions.services)]
             raise SanchaError(
                 f"the model has no decision `{name}`",
                 code="E0909",

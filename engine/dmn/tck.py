@@ -108,6 +108,12 @@ class TckReport:
         return {folder: Tally.of(cases) for folder, cases in found.items()}
 
     @property
+    def nodes(self) -> tuple[int, int]:
+        """The result nodes that pass, and all of them."""
+        nodes = [node for case in self.cases for node in case.nodes]
+        return sum(node.failure is None for node in nodes), len(nodes)
+
+    @property
     def failures(self) -> list[CaseResult]:
         return [case for case in self.cases if not case.passed]
 
@@ -128,6 +134,7 @@ class TckReport:
             "",
             f"passed {_share(t.passed, t.cases)} of all cases, "
             f"{_share(t.valued_passed, t.valued)} of those that expect a value",
+            f"result nodes: {_share(*self.nodes)}",
         ]
         return "\n".join(lines)
 
