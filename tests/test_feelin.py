@@ -92,6 +92,18 @@ KNOWN = [
         "10.3.2.13: the order of null is null, its negation too; feelin says false",
     ),
     Difference(
+        r'^on @"-?P.*(\+|-)',
+        "",
+        "",
+        "10.3.2.3.8: days and time durations are equal by their length; feelin takes some beyond a year for equal",
+    ),
+    Difference(
+        r" in \(",
+        "^(true|false)$",
+        "^null$",
+        "10.3.2.13: x = null is false for x; feelin gives null for x in (null)",
+    ),
+    Difference(
         r'list contains\(.*@"',
         "",
         "",
@@ -179,8 +191,18 @@ def feelin() -> Iterator[Feelin]:
     process.close()
 
 
+def alike(found: str, theirs: str) -> bool:
+    """The same value; or the same number as far as a binary float holds it (10.3.2.3.1: FEEL has 34 digits)."""
+    if found == theirs:
+        return True
+    try:
+        return float(found) == float(theirs)
+    except ValueError:
+        return False
+
+
 def compare(text: str, found: str, theirs: str) -> None:
-    if found != theirs and not any(known.explains(text, found, theirs) for known in KNOWN):
+    if not alike(found, theirs) and not any(known.explains(text, found, theirs) for known in KNOWN):
         pytest.fail(f"{text}\n  here: {found}\n  feelin: {theirs}")
 
 
