@@ -397,6 +397,17 @@ def test_a_table_of_ten_thousand_rows(tmp_path: Path) -> None:
     assert outcome_of(4, loan__other=None) == O.PASS
 
 
+def test_an_index_of_more_rows_than_digits_of_a_number() -> None:
+    """Python writes no number of more than 4,300 digits."""
+    rows = 20_000
+    column = [Region.of(Interval(n, n + 1, True, False)) for n in range(rows)]
+    index = Index([column])
+    for number in (0, 9_999, rows - 1):
+        assert index.function(number) == index.match([number]) == (1 << number, 0, 0)
+    assert index.function(rows) == (0, 0, 0)
+    assert index.function(None)[0] == index.function(None)[1] == (1 << rows) - 1
+
+
 def test_overlaps_of_large_tables_are_found(tmp_path: Path) -> None:
     lines = grid(10_000)
     lines[9_000] = lines[17].replace("17000..", "17500..")

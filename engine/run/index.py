@@ -147,8 +147,12 @@ class Index:
     @cached_property
     def function(self) -> Callable[..., tuple[int, int, int]]:
         """`match` as generated Python, for an argument a column and any more; not for an index with a `key`."""
-        space: dict[str, Any] = {"bisect_left": bisect_left, "bisect_right": bisect_right}
-        lines, after = [f"rows, open_ = {self._all}, 0"], []
+        space: dict[str, Any] = {
+            "bisect_left": bisect_left,
+            "bisect_right": bisect_right,
+            "all_rows": self._all,
+        }
+        lines, after = ["rows, open_ = all_rows, 0"], []
         for i, column in enumerate(self._columns):
             space |= {f"missing{i}": column.missing, f"open{i}": column.open, f"always{i}": column.always}
             lines.append(f"if a{i} is None:")
