@@ -7,6 +7,7 @@ the standard compares with null.
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -146,5 +147,6 @@ def test_the_comparison_reaches_every_type() -> None:
 @settings(max_examples=1_500)
 @given(st.integers(0, 2**40), st.sampled_from(["boolean", "number", "money", "text", "date"]))
 def test_both_parsers_read_the_same_tree(seed: int, kind: str) -> None:
-    text = expression(seed, kind)
+    # The sign of a number is an operator in one language and a part of the literal in the other.
+    text = re.sub(r"-(?=[0-9])", "- ", expression(seed, kind))
     assert parse_dmn(text, {*VALUES, *KEYS}) == parse(text)

@@ -440,14 +440,8 @@ class Checker:
 
     def on_binary(self, node: s.Binary) -> _Meaning:
         if node.op in ("and", "or"):
-            parts: list[s.Node] = []
-            spine: s.Node = node
-            while isinstance(spine, s.Binary) and spine.op == node.op:
-                parts.append(spine.right)
-                spine = spine.left
-            parts.append(spine)
             join = c.conj if node.op == "and" else c.disj
-            return join(*(self.condition(part) for part in reversed(parts)))
+            return join(*map(self.condition, s.operands(node)))
         if node.op in ("=", "!="):
             for side, other in ((node.left, node.right), (node.right, node.left)):
                 if isinstance(other, s.Literal) and other.value is None:

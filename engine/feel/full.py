@@ -308,6 +308,8 @@ class _Resolver:
                 if core.type == t.BOOLEAN
                 else c.Dynamic(t.BOOLEAN, "TRUTH", self.site(node), (), (core,))
             )
+        if isinstance(node, s.Range):
+            return dynamic("LIES", [core])
         return dynamic("MATCHES", [core], not isinstance(node, s.Literal | s.Name | s.Path))
 
     def on_If(self, node: s.If) -> c.Core:

@@ -435,7 +435,7 @@ class _Parser:
 _Words = tuple[str, ...]
 #: Kinds of tokens that names of the full language are made of.
 _NAME_KINDS = ("name", "keyword", "number")
-_NAME_SYMBOLS = frozenset("./-'+*?")
+_NAME_SYMBOLS = frozenset("./-'’+*?")
 #: Names of more than one token that the language itself has.
 _STANDARD_NAMES = (
     "date and time",
@@ -609,7 +609,9 @@ class _FullParser(_Parser):
     def key_after_point(self) -> tuple[str, s.Span]:
         length = self.longest(self.keys) or self.run()
         if not length and self.peek().kind == "keyword":
-            length = 1
+            self.at += 1
+            length = 1 + self.run()
+            self.at -= 1
         if not length:
             raise self.unexpected(self.peek(), "expected a name after `.`")
         return self.named(length)

@@ -159,6 +159,10 @@ def _filters(node: s.Node) -> bool:
 
 def _binary(node: s.Binary, closed: bool) -> str:
     binding = BINDING[node.op]
+    if node.op in ("and", "or"):  # a chain may be long
+        first, *middle, last = s.operands(node)
+        parts = [_text(first, binding, False), *(_text(part, binding + 1, False) for part in middle)]
+        return f" {node.op} ".join([*parts, _text(last, binding + 1, closed)])
     chained = node.op in COMPARISONS and isinstance(node.left, s.Binary) and node.left.op in COMPARISONS
     left = _text(node.left, binding + chained, False)
     return f"{left} {node.op} {_text(node.right, binding + 1, closed)}"

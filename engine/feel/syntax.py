@@ -270,6 +270,16 @@ class Located(Node):
     body: Node
 
 
+def operands(node: Binary) -> list[Node]:
+    """The operands of a chain of one operator, first to last: however long, it is one."""
+    found: list[Node] = []
+    current: Node = node
+    while isinstance(current, Binary) and current.op == node.op:
+        found.append(current.right)
+        current = current.left
+    return [current, *reversed(found)]
+
+
 def children(node: Node) -> Iterator[Node]:
     """The parts of a node, in the order of the text."""
     kind: Any = type(node)

@@ -266,8 +266,11 @@ def PASSES(site: Site, op: str, value: Any, operand: Any) -> bool | None:
     return COMPARE(site, op, value, operand)
 
 
-def MATCHES(site: Site, value: Any, test: Any) -> bool | None:
-    """A unary test that is an expression: within a range, an element of a list, true of itself, or equal."""
+def MATCHES(site: Site, condition: bool, value: Any, test: Any) -> bool | None:
+    """A unary test that is an expression: within a range, an element of a list, or equal.
+
+    `condition`: one that has the form of a condition, and holds by itself whatever the value.
+    """
     if isinstance(test, Range):
         found = equal(value, test) is True or within(value, test)
         if found is None and value is not None:
@@ -280,9 +283,14 @@ def MATCHES(site: Site, value: Any, test: Any) -> bool | None:
             equal(value, part) is True or (isinstance(part, Range) and within(value, part) is True)
             for part in test
         )
-    if isinstance(test, bool) and not isinstance(value, bool) and value is not None:
+    if condition and isinstance(test, bool) and not isinstance(value, bool) and value is not None:
         return test
     return equal(value, test)
+
+
+def LIES(site: Site, value: Any, test: Any) -> bool | None:
+    """Whether a value lies in a range as written, which is null where it is none."""
+    return None if test is None else MATCHES(site, False, value, test)
 
 
 def _ends(range_: Range) -> str:
