@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from sancha.engine.feel.errors import FeelError
@@ -105,6 +105,8 @@ def _from_java(value: Any) -> Any:
     return value
 
 
+#: Numbers are written with as many places as are asked for.
+_WIDE = Context(prec=6_200)
 _FORMAT = re.compile(r"%(?:(\d+)\$)?([-#+ 0,(]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
 
 
@@ -124,6 +126,8 @@ def _format(pattern: str, arguments: list[Any]) -> str:
             raise ValueError(f"there is no argument {at + 1}")
         text = _converted(arguments[at], kind, flags, precision)
         if width:
+            if len(width) > 4:
+                raise ValueError(f"a width of {width} is too large")
             fill = "0" if "0" in flags and "-" not in flags else " "
             text = text.ljust(int(width)) if "-" in flags else text.rjust(int(width), fill)
         return text
@@ -145,8 +149,10 @@ def _converted(value: Any, kind: str, flags: str, precision: str | None) -> str:
         case "f":
             if not isinstance(value, Decimal):
                 raise ValueError("%f takes a number")
+            if precision is not None and len(precision) > 3:
+                raise ValueError(f"{precision} places are too many")
             places = Decimal(1).scaleb(-int(precision if precision is not None else 6))
-            return format(value.quantize(places, ROUND_HALF_UP), f"{sign}{comma}f")
+            return format(value.quantize(places, ROUND_HALF_UP, _WIDE), f"{sign}{comma}f")
         case "b":
             return str(value).lower() if isinstance(value, bool) else str(value is not None).lower()
     raise ValueError(f"unknown conversion %{kind}")
