@@ -54,7 +54,7 @@ class Sources:
             at = source.find(escaped)
             if at < 0:
                 at = source.find(escaped.replace(">", "&gt;"))
-        column = at + 1 + (start - first) if at >= 0 else 1
+        column = at + 1 + (start - first) if at >= 0 else len(source) - len(source.lstrip()) + 1
         return Place(str(path), line, column, max(1, end - start), source)
 
     def line(self, path: Path, number: int) -> str:

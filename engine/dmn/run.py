@@ -99,14 +99,14 @@ def evaluate_file(
     """
     model = load(path)
     given = {} if inputs is None else _read_inputs(inputs)
-    for name, value in given.items():
-        if not model.has_input(name, value):
+    for name, element, _ in model.given_elements(given):
+        if element is None:
             raise SanchaError(
                 f"the model has no input `{name}`",
                 code="E0914",
                 where=str(inputs),
                 help=did_you_mean(name, model.input_names)
-                or "its inputs are " + ", ".join(model.input_names),
+                or "its inputs are " + (", ".join(model.input_names) or "none"),
             )
     try:
         values = {name: from_json(value, model.input_kind(name)) for name, value in given.items()}
@@ -191,15 +191,37 @@ class Model:
 
     @property
     def input_names(self) -> list[str]:
-        """The names of all inputs, those of imported models too."""
-        return [e.name for e in self.elements.values() if isinstance(e.element, m.InputData)]
+        """The names of all inputs; of an imported model after that of the import."""
+        prefixes = {unit.definitions.namespace: self._prefix(self.unit, unit) for unit in self.units.values()}
+        return [
+            f"{prefix}.{e.name}" if (prefix := prefixes[e.key[0]]) else e.name
+            for e in self.elements.values()
+            if isinstance(e.element, m.InputData)
+        ]
 
-    def has_input(self, name: str, value: Any = None) -> bool:
-        """Whether a value can be given under a name: of an input, of a decision, of an import (as a context)."""
-        if self._given_element(name, None) is not None:
-            return True
-        unit = self._imported(self.unit, name)
-        return unit is not None and isinstance(value, Mapping) and all(self._of(unit, key) for key in value)
+    def given_elements(
+        self, inputs: Mapping[str, Any], namespaces: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[str, Element | None, Any]]:
+        """What is given to which input or decision, with its name as given; None: there is no such element.
+
+        An imported element is named alone, with its import (`Model B.Age`), or as an entry of a context of that name.
+        """
+        for name, value in inputs.items():
+            element = self._given_element(name, (namespaces or {}).get(name))
+            if element is None and isinstance(value, Mapping) and (unit := self._imported(self.unit, name)):
+                yield from self._within(unit, value, name)
+            else:
+                yield name, element, value
+
+    def _within(
+        self, unit: Unit, entries: Mapping[str, Any], prefix: str
+    ) -> Iterator[tuple[str, Element | None, Any]]:
+        for name, value in entries.items():
+            element = self._of(unit, name)
+            if element is None and isinstance(value, Mapping) and (other := self._imported(unit, name)):
+                yield from self._within(other, value, f"{prefix}.{name}")
+            else:
+                yield f"{prefix}.{name}", element, value
 
     def find(self, name: str, kinds: Any, namespace: str | None = None) -> Element | None:
         """An element by its name: of this model, or else, where only one has the name, of an imported one."""
@@ -229,10 +251,19 @@ class Model:
         if element is not None:
             return self.kind(element)
         unit = self._imported(self.unit, name)
-        if unit is None:
-            return ANY
-        inner = [e for e in unit.elements.values() if isinstance(e.element, (m.InputData, m.Decision))]
-        return Kind("context", fields=tuple((e.name, self.kind(e)) for e in inner))
+        return ANY if unit is None else self._kind_of(unit)
+
+    def _kind_of(self, unit: Unit) -> Kind:
+        """The type of a context of the inputs and decisions of an imported model."""
+        fields = [
+            (e.name, self.kind(e))
+            for e in unit.elements.values()
+            if isinstance(e.element, (m.InputData, m.Decision))
+        ]
+        for item in unit.definitions.imports:
+            if item.name and item.namespace in self.units:
+                fields.append((item.name, self._kind_of(self.units[item.namespace])))
+        return Kind("context", fields=tuple(fields))
 
     def place_of(self, warning: Warning) -> Place | None:
         """The place in the XML of what a warning speaks of."""
@@ -245,7 +276,7 @@ class Model:
         for element in self.elements.values():
             if element.what == warning.place:
                 path, line = element.unit.definitions.path, element.element.line
-                return Place(str(path), line, 1, 1, self.sources.line(path, line))
+                return self.sources.place(path, m.Text(text="", line=line), 0, 1)
         return None
 
     # -- evaluation ---------------------------------------------------------------------------------------
@@ -312,20 +343,11 @@ class Model:
         return Evaluation({name: result}, _once(warnings))
 
     def given(self, inputs: Mapping[str, Any], namespaces: Mapping[str, str] | None = None) -> dict[Key, Any]:
-        """Values by the names of inputs and decisions, as the graph takes them: of the variable's type, or null.
-
-        An imported element is named alone, with its import (`Model B.Age`), or as an entry of a context of that name.
-        """
+        """Values by the names of inputs and decisions, as the graph takes them: of the variable's type, or null."""
         given: dict[Key, Any] = {}
-        for name, value in inputs.items():
-            element = self._given_element(name, (namespaces or {}).get(name))
+        for name, element, value in self.given_elements(inputs, namespaces):
             if element is not None:
                 given[element.key] = _coerced(Site(element.what, "", (0, 0)), value, self.kind(element))
-            elif isinstance(value, Mapping) and (unit := self._imported(self.unit, name)) is not None:
-                for inner, part in value.items():
-                    if (element := self._of(unit, inner)) is not None:
-                        site = Site(element.what, "", (0, 0))
-                        given[element.key] = _coerced(site, part, self.kind(element))
             else:
                 help = did_you_mean(name, self.input_names)
                 warn(
@@ -534,6 +556,9 @@ class Model:
                 if found is not None:
                     prefix = self._prefix(element.unit, found.unit)
                     yield prefix, found.name, found.key
+                    variable = found.element.variable
+                    if variable is not None and variable.name not in ("", found.name):
+                        yield prefix, variable.name, found.key
 
     def _found(self, element: Element, reference: m.Reference, kinds: Any) -> Element | None:
         """What a reference leads to; a problem where it leads nowhere, or to the wrong kind of element."""
