@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple
 
 #: The bounds of a column are cut into no more than so many cells, and a column takes no more than so many bytes.
 _CELLS = 4_096
-_BYTES = 8 << 20
+_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +194,12 @@ class Index:
 
 def bits(mask: int) -> Iterator[int]:
     """The numbers of the bits that are set, the lowest first."""
-    for _ in range(4):
-        if not mask:
-            return
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
-    if mask:  # from here a search through the digits costs less than to copy the number for each bit
+    if mask.bit_count() <= 16:
+        while mask:
+            low = mask & -mask
+            yield low.bit_length() - 1
+            mask ^= low
+    else:  # a search through the digits costs less than to copy the number for each bit
         digits = bin(mask)[:1:-1]
         at = digits.find("1")
         while at >= 0:
@@ -316,30 +315,33 @@ class _Axis:
         for row, first, last in found:
             spans.setdefault(row, []).append((first, last))
         self.spans = {row: _joined(found, 1) for row, found in spans.items()}
-        self.fill(end // self.width + 1, end)
+        self.fill(end // self.width + 1, end, size)
 
-    def fill(self, cells: int, end: int) -> None:
+    def fill(self, cells: int, end: int, size: int) -> None:
         """One sweep over the cells: rows enter and leave, and the rows within are noted."""
         width, always = self.width, self.always
-        enter, leave, parts = [0] * (cells + 1), [0] * (cells + 1), [0] * cells
+        enter: list[list[int]] = [[] for _ in range(cells + 1)]
+        leave: list[list[int]] = [[] for _ in range(cells + 1)]
+        parts: list[list[int]] = [[] for _ in range(cells)]
         for row, spans in self.spans.items():
-            bit = 1 << row
             for first, last in _joined([(a // width, b // width) for a, b in spans], 0):
-                enter[first] |= bit
-                leave[last + 1] |= bit
+                enter[first].append(row)
+                leave[last + 1].append(row)
             if width > 1:
                 for first, last in spans:
                     if first % width:
-                        parts[first // width] |= bit
+                        parts[first // width].append(row)
                     if last % width != width - 1 and last != end:
-                        parts[last // width] |= bit
+                        parts[last // width].append(row)
         self.masks: list[int] = []
-        self.partial = [mask & ~always for mask in parts]
+        self.partial = [_mask(rows, size) & ~always for rows in parts] if width > 1 else []
         current = 0
         for cell in range(cells):
-            if leave[cell] or enter[cell]:
-                current = (current & ~leave[cell]) | enter[cell]
-            self.masks.append(current | always)
+            if leave[cell]:
+                current &= ~_mask(leave[cell], size)
+            if enter[cell]:
+                current |= _mask(enter[cell], size)
+            self.masks.append(current | always if always else current)
 
     def place(self, value: Any) -> int:
         bounds = self.bounds
