@@ -184,6 +184,18 @@ def test_cases_of_all_kinds(tmp_path: Path) -> None:
     assert text.endswith("result nodes: 10 of 13 (76.92 %)")
 
 
+def test_inputs_of_one_name_are_told_apart_by_the_namespace(tmp_path: Path) -> None:
+    def given(namespace: str, text: str) -> str:
+        node = f'<inputNode name="Branch" namespace="https://example.org/{namespace}">'
+        return f"{node}{value(text, 'string')}</inputNode>"
+
+    cases = f"""
+    <testCase id="1">{given("limits", "west")}{given("elsewhere", "north")}
+      <inputNode name="Amount">{value("1001", "decimal")}</inputNode>
+      {result("Approved", value("true", "boolean"))}</testCase>"""
+    assert run_tck(kit(tmp_path, "approval.dmn", cases)).total.passed == 1
+
+
 def test_a_model_that_cannot_be_loaded_fails_all_its_cases(tmp_path: Path) -> None:
     root = kit(tmp_path, "absent.dmn", f'<testCase id="1">{result("Grade", NIL, error=True)}</testCase>')
     (case,) = run_tck(root).cases

@@ -19,7 +19,7 @@ from sancha.engine.diagnostics import Diagnostic, Place, SanchaError
 from sancha.engine.dmn import model as m
 
 #: Larger files are no decision model: one of 10,000 rows and 10 columns takes some 20 MB.
-MAX_BYTES = 128 << 20
+MAX_BYTES = 64 << 20
 #: Boxed expressions within boxed expressions; each takes two elements or more.
 MAX_DEPTH = 100
 

@@ -199,15 +199,13 @@ class Model:
             if isinstance(e.element, m.InputData)
         ]
 
-    def given_elements(
-        self, inputs: Mapping[str, Any], namespaces: Mapping[str, str] | None = None
-    ) -> Iterator[tuple[str, Element | None, Any]]:
+    def given_elements(self, inputs: Mapping[str, Any]) -> Iterator[tuple[str, Element | None, Any]]:
         """What is given to which input or decision, with its name as given; None: there is no such element.
 
         An imported element is named alone, with its import (`Model B.Age`), or as an entry of a context of that name.
         """
         for name, value in inputs.items():
-            element = self._given_element(name, (namespaces or {}).get(name))
+            element = self._given_element(name)
             if element is None and isinstance(value, Mapping) and (unit := self._imported(self.unit, name)):
                 yield from self._within(unit, value, name)
             else:
@@ -247,7 +245,7 @@ class Model:
 
     def input_kind(self, name: str) -> Kind:
         """The type of an input, or of a decision whose value is given; `Any` where there is none of the name."""
-        element = self._given_element(name, None)
+        element = self._given_element(name)
         if element is not None:
             return self.kind(element)
         unit = self._imported(self.unit, name)
@@ -281,23 +279,17 @@ class Model:
 
     # -- evaluation ---------------------------------------------------------------------------------------
 
-    def evaluate(
-        self,
-        inputs: Mapping[str, Any],
-        decisions: Sequence[str] | None = None,
-        namespaces: Mapping[str, str] | None = None,
-    ) -> Evaluation:
+    def evaluate(self, inputs: Mapping[str, Any], decisions: Sequence[str] | None = None) -> Evaluation:
         """The values of decisions (all of the model, where none are named) for values of FEEL by the inputs' names.
 
         A decision service may be named too; it sees of the inputs those that it declares. A value may be given for a
-        decision, which is then not made. `namespaces` tell of which imported model an input is, where its name alone
-        does not. Raises SanchaError for an unknown decision.
+        decision, which is then not made. Raises SanchaError for an unknown decision.
         """
         wanted = [self._decision(name) for name in decisions] if decisions is not None else None
         if wanted is None:
             wanted = [self.unit.elements[_id(d)] for d in self.decisions]
         with Listening() as warnings:
-            given = self.given(inputs, namespaces)
+            given = self.given(inputs)
             values = self.solve([e.key for e in wanted if isinstance(e.element, m.Decision)], given)
             for element in wanted:
                 if isinstance(element.element, m.DecisionService):
@@ -342,10 +334,10 @@ class Model:
             return Evaluation({name: entries.get(name) for name in outputs}, _once(warnings))
         return Evaluation({name: result}, _once(warnings))
 
-    def given(self, inputs: Mapping[str, Any], namespaces: Mapping[str, str] | None = None) -> dict[Key, Any]:
+    def given(self, inputs: Mapping[str, Any]) -> dict[Key, Any]:
         """Values by the names of inputs and decisions, as the graph takes them: of the variable's type, or null."""
         given: dict[Key, Any] = {}
-        for name, element, value in self.given_elements(inputs, namespaces):
+        for name, element, value in self.given_elements(inputs):
             if element is not None:
                 given[element.key] = _coerced(Site(element.what, "", (0, 0)), value, self.kind(element))
             else:
@@ -604,8 +596,12 @@ class Model:
                 return element
         return None
 
-    def _given_element(self, name: str, namespace: str | None) -> Element | None:
-        found = self.find(name, (m.InputData, m.Decision), namespace)
+    def _given_element(self, name: str) -> Element | None:
+        """What a value is given to: an input or decision by its name, `Import.Name`, or `{namespace}Name`."""
+        if name.startswith("{"):
+            namespace, _, local = name[1:].partition("}")
+            return self.find(local, (m.InputData, m.Decision), namespace)
+        found = self.find(name, (m.InputData, m.Decision))
         if found is None and "." in name:
             for item in self.definitions.imports:
                 unit = self._imported(self.unit, item.name)

@@ -274,16 +274,16 @@ def _expects_value(node: _E) -> bool:
 def _evaluated(model: Model, case: _E, results: Sequence[_E]) -> tuple[dict[str, Any], tuple[Warning, ...]]:
     """The values of the result nodes by name."""
     inputs: dict[str, Any] = {}
-    namespaces: dict[str, str] = {}
     for node in case.iterchildren("{*}inputNode"):
         name = " ".join((node.get("name") or "").split())
-        inputs[name] = read_value(node, model.input_kind(name))
         if node.get("namespace"):
-            namespaces[name] = node.get("namespace")
+            name = f"{{{node.get('namespace')}}}{name}"
+        inputs[name] = read_value(node, model.input_kind(name))
     names = [" ".join((node.get("name") or "").split()) for node in results]
     invocable = case.get("invocableName")
     if case.get("type") in ("decisionService", "bkm") and invocable:
-        evaluation = model.invoke(" ".join(invocable.split()), inputs)
+        arguments = {name.rpartition("}")[2]: value for name, value in inputs.items()}
+        evaluation = model.invoke(" ".join(invocable.split()), arguments)
         values = evaluation.values
         if case.get("type") == "bkm" or not set(values) & set(names):
             (first, *_) = [*values.values(), None]
@@ -292,7 +292,7 @@ def _evaluated(model: Model, case: _E, results: Sequence[_E]) -> tuple[dict[str,
             evaluation.warnings
         )
     decisions = [name for name in names if model.find(name, m.Decision) is not None]
-    evaluation = model.evaluate(inputs, decisions, namespaces)
+    evaluation = model.evaluate(inputs, decisions)
     values, warnings = dict(evaluation.values), list(evaluation.warnings)
     for name in names:
         if name not in values:
