@@ -247,16 +247,20 @@ def diagnostic(found: Any) -> None:
     found.render()
 
 
-def plain(node: Any) -> Any:
-    """A syntax tree without its places."""
-    from sancha.engine.feel.syntax import Node
+def plain(tree: Any) -> list[Any]:
+    """A syntax tree without its places: its nodes from the top down, each with what it holds beside other nodes."""
+    from sancha.engine.feel.syntax import Node, walk
 
-    if isinstance(node, Node):
-        names = [n for n in type(node).__dataclass_fields__ if n not in ("span", "name_span")]
-        return (type(node).__name__, *(plain(getattr(node, name)) for name in names))
-    if isinstance(node, tuple):
-        return tuple(map(plain, node))
-    return (type(node).__name__, node)
+    def part(value: Any) -> Any:
+        if isinstance(value, Node):
+            return Node
+        return tuple(map(part, value)) if isinstance(value, tuple) else (type(value), value)
+
+    def parts(node: Any) -> list[Any]:
+        names = [name for name in type(node).__dataclass_fields__ if name not in ("span", "name_span")]
+        return [type(node), *(part(getattr(node, name)) for name in names)]
+
+    return [parts(node) for node in walk(tree)]
 
 
 _WORKPLACES: list[tempfile.TemporaryDirectory[str]] = []
