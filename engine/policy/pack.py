@@ -226,7 +226,7 @@ def pack_digest(path: Path) -> str:
     for file in sorted(path.rglob("*")):
         relative = file.relative_to(path)
         hidden = any(part.startswith((".", "__", "~$")) for part in relative.parts)
-        if file.is_file() and not hidden and file.suffix in (".yaml", ".yml", ".csv", ".xlsx", ".md"):
+        if file.is_file() and not hidden and file.suffix.lower() in (".yaml", ".yml", ".csv", ".xlsx", ".md"):
             lines.append(f"{relative.as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n")
     return "sha256:" + hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
