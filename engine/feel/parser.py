@@ -149,7 +149,8 @@ class _Parser:
     # -- tokens -------------------------------------------------------------------------------------------
 
     def peek(self, ahead: int = 0) -> Token:
-        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
+        at = self.at + ahead
+        return self.tokens[at] if at < len(self.tokens) else self.tokens[-1]
 
     def take(self) -> Token:
         token = self.peek()
@@ -454,12 +455,13 @@ class _FullParser(_Parser):
 
     def __init__(self, text: str, names: Iterable[str]) -> None:
         super().__init__(text)
+        words, spellings, self.most = _learnt(frozenset(names))
         #: How names with signs are written, by their tokens: `a - b` is the name `a-b` where that is in scope.
-        self.spellings: dict[_Words, str] = {}
+        self.spellings: dict[_Words, str] = dict(spellings)
         #: The names in scope, innermost last.
-        self.scopes: list[set[_Words]] = [{self.learn(name) for name in names}]
+        self.scopes: list[set[_Words] | frozenset[_Words]] = [words]
         #: Keys of contexts, which may follow a point or stand in a filter.
-        self.keys: set[_Words] = {*self.scopes[0], *map(_words, _STANDARD_NAMES)}
+        self.keys: set[_Words] = {*words, *map(_words, _STANDARD_NAMES)}
         self.builtins = _builtin_words()
         self.in_filter = 0
 
@@ -478,29 +480,31 @@ class _FullParser(_Parser):
     @contextmanager
     def scope(self, *names: str) -> Iterator[set[_Words]]:
         """Names that are visible in the block."""
-        self.scopes.append({self.learn(name) for name in names})
-        yield self.scopes[-1]
+        visible = {self.learn(name) for name in names}
+        self.scopes.append(visible)
+        yield visible
         self.scopes.pop()
 
     def longest(self, *known: set[_Words] | frozenset[_Words]) -> int:
         """How many tokens the longest known name takes that begins here; 0 for none."""
-        most = max((len(words) for names in known for words in names), default=0)
         length = 0
-        while length < most:
+        while length < self.most:
             token = self.peek(length)
             if not (token.kind in _NAME_KINDS or (token.kind == "operator" and token.value in _NAME_SYMBOLS)):
                 break
             length += 1
-        words = tuple(token.value for token in self.tokens[self.at : self.at + length])
+        words = tuple([token.value for token in self.tokens[self.at : self.at + length]])
         for n in range(length, 0, -1):
-            if any(words[:n] in names for names in known):
-                return n
+            for names in known:
+                if words[:n] in names:
+                    return n
         return 0
 
     def learn(self, name: str) -> _Words:
         """A name as the parser compares it; how those with signs are spelled is kept."""
         words = _words(name)
-        if any(word in _NAME_SYMBOLS for word in words):
+        self.most = max(self.most, len(words))
+        if not _NAME_SYMBOLS.isdisjoint(words):
             self.spellings.setdefault(words, _spelled(name))
         return words
 
@@ -846,6 +850,15 @@ def _words(name: str) -> _Words:
 def _spelled(text: str) -> str:
     """A name as written, with single spaces between its words."""
     return " ".join(text.split())
+
+
+@lru_cache(maxsize=256)
+def _learnt(names: frozenset[str]) -> tuple[frozenset[_Words], dict[_Words, str], int]:
+    """Names as the parser compares them, the spellings of those with signs, and the most tokens that a name has."""
+    words = {name: _words(name) for name in names}
+    spellings = {w: _spelled(name) for name, w in words.items() if not _NAME_SYMBOLS.isdisjoint(w)}
+    standard = {*_builtin_words(), *map(_words, _STANDARD_NAMES)}
+    return frozenset(words.values()), spellings, max(map(len, (*words.values(), *standard)))
 
 
 @cache
