@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FINDINGS = ROOT / "tests" / "fuzz"
 CASES = ROOT / "tests" / "feel"
 MODELS = ROOT / "tests" / "dmn"
-#: Seconds that any input may take. Most take less than a hundredth.
+#: Seconds of the processor that any input may take. Most take less than a hundredth.
 PATIENCE = 10
 MEMORY = 3 << 30
 
@@ -278,13 +278,13 @@ def patience(seconds: float) -> Iterator[None]:
     def stop(*_: Any) -> None:
         raise TooLong(f"more than {seconds} seconds")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def finding(target: str, data: bytes) -> str | None:

@@ -15,20 +15,26 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from feel_reference import value_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_feel import SCOPE, run, same, world_of
+from test_feel import CALENDAR, SCOPE, VOCABULARY, book_of, run, same, world_of
 from test_feel_full import TableText, World, lines, split
 
+from sancha.engine.book.schema import LOANS
 from sancha.engine.feel import core as c
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
 from sancha.engine.feel.check import check, check_cell
 from sancha.engine.feel.parser import parse_dmn, parse_dmn_tests
+from sancha.engine.policy.plan import Plan
 from sancha.engine.policy.tables import Row, Table, input_name, overlaps
 from sancha.engine.run.dynamic import compile_dynamic
+from sancha.engine.run.relations import query
+from sancha.engine.run.to_columns import Compiler, prepare
+from sancha.engine.run.working import WorkingTables, book_bounds, parquet_sources, spans
 
 CASES = Path(__file__).parent / "feel" / "tables"
 TYPES = {
@@ -352,3 +358,37 @@ def test_a_table_is_its_cells(
         if not outputs and policy in ("C", "R", "O", "C#"):
             continue  # the standard leaves the empty answer open: nothing, an empty list, none
         assert found == expected, f"{policy} x = {first}, z = {second}, y = {y}: {rows}"
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("*.txt")), ids=lambda p: p.stem)
+def test_cases_by_columns(path: Path, tmp_path: Path) -> None:
+    """The columnar engine gives what the cases expect."""
+    book = book_of(tmp_path / "book", world_of({}))
+    every = {n: frozenset(d.fields) for n, d in VOCABULARY.lists.items()}
+    references = {n: frozenset(d.fields) for n, d in VOCABULARY.reference.items()}
+    plan = Plan((), (), c.TRUE, c.TRUE, frozenset(VOCABULARY.facts), every, references, False)
+    bounds = book_bounds(book, VOCABULARY, plan)
+    wrong = []
+    with duckdb.connect() as connection:
+        prepare(connection, CALENDAR)
+        working = WorkingTables(connection, VOCABULARY, plan, bounds, parquet_sources(book))
+        working.reference()
+        (span,) = spans(book.tables[LOANS])
+        working.load(span)
+        for table in strict_tables(path):
+            compiler = Compiler(VOCABULARY, bounds, CALENDAR, book.as_of)
+            cells = [
+                compiler.text(
+                    c.unique(c.Lookup(t.INTEGER, table.table(), given_inputs(table, asked), 0)), compiler.root
+                )
+                for _, asked, _ in table.cases
+            ]
+            names = ", ".join(cell.name for cell in cells)
+            found = connection.execute(f"SELECT {names} FROM ({query(cells, compiler.relations)})").fetchone()
+            assert found is not None
+            for (at, asked, expected), value in zip(table.cases, found, strict=True):
+                if (value if value is not None else "unknown") != expected:
+                    wrong.append(
+                        f"{path.name}:{at}: {table.name} ({table.policy}) {asked} => {expected}, found {value}"
+                    )
+    assert not wrong, "\n" + "\n".join(wrong)
