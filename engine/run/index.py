@@ -106,7 +106,7 @@ class Index:
         for column in self._columns:
             self._opaque |= column.opaque
 
-    @property
+    @cached_property
     def kinds(self) -> list[set[Hashable]]:
         """For each column the kinds that its cells compare with; empty where a cell is opaque."""
         return [set() if column.opaque else set(column.axes) for column in self._columns]
