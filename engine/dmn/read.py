@@ -275,7 +275,7 @@ class _Reader:
         return self.type_name(element.get(attribute), element)
 
     def type_name(self, written: str | None, element: _E) -> str | None:
-        """A type as written, without the prefix of a namespace: DMN 1.1, and some tools since, write qualified names."""
+        """A type as written, without the prefix of a namespace: DMN 1.1 and some tools since write qualified names."""
         if written is None or not written.strip():
             return None
         text = " ".join(written.split())
