@@ -112,6 +112,8 @@ class _Frame:
 
 _TESTS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "=": "=", "!=": "!="}
 _NOT_CONSTANT = object()
+#: What stands in conditions, not in positions of a list; and filters, so that nested ones are resolved once.
+_CONDITIONS = (s.In, s.Between, s.Quantified, s.InstanceOf, s.Filter)
 #: The types that have no meaning without their parts.
 _FORMS = {
     "list": "list<number>",
@@ -339,7 +341,22 @@ class _Resolver:
         item = self.variable("item")
         with self.scope(item=item), self.scope({"item": self.entry("item", item, item)}):
             body = self.core(node.condition)
-        return self.dynamic("FILTER", node, [base, c.Lambda(t.ANY, (item.name,), body)])
+        position = self.position(node.condition)
+        rest = [] if position is None else [c.Lambda(t.ANY, (), position)]
+        return self.dynamic("FILTER", node, [base, c.Lambda(t.ANY, (item.name,), body), *rest])
+
+    def position(self, condition: s.Node) -> c.Core | None:
+        """What may be an index as seen from outside of the items, where an entry of theirs cannot hide it."""
+        if any(isinstance(part, _CONDITIONS) for part in s.walk(condition)) or (
+            isinstance(condition, s.Binary) and condition.op not in ("+", "-", "*", "/", "**")
+        ):
+            return None
+        before = len(self.problems)
+        core = self.core(condition)
+        if len(self.problems) > before:  # it speaks of an item
+            del self.problems[before:]
+            return None
+        return core
 
     def on_Call(self, node: s.Call) -> c.Core:
         args = [self.core(a) for a in node.arguments]

@@ -182,8 +182,7 @@ def restricted(kind: Kind, allowed: Constraint) -> Kind:
 def _converted(value: Any, kind: Kind) -> Any:
     """The value, or what one implicit conversion makes of it; of a date, to or from a singleton list, one more."""
     if kind.name == "list" and not isinstance(value, list):
-        candidates: list[tuple[Any, Kind]] = [] if kind.item is None else [(value, kind.item)]
-        wrapped = True
+        candidates, wrapped = [(value, kind.item or ANY)], True
     elif kind.name != "list" and isinstance(value, list) and len(value) == 1:
         candidates, wrapped = [(value, kind), (value[0], kind)], False
     else:

@@ -354,14 +354,22 @@ def ITEM(site: Site, base: Any, index: Any) -> Any:
     return items[int(index) - 1 if index > 0 else int(index)]
 
 
-def FILTER(site: Site, base: Any, condition: Callable[[Any], Any]) -> Any:
+def FILTER(
+    site: Site, base: Any, condition: Callable[[Any], Any], position: Callable[[], Any] | None = None
+) -> Any:
+    """The items that meet the condition. `position` is what it means outside of the items: a number is an index."""
     if base is None:
         return None
     items = base if isinstance(base, list) else [base]
+    if position is not None:
+        with _unheard():
+            index = position()
+        if isinstance(index, Decimal):
+            return ITEM(site, items, index)
     if not items:
         with _unheard():
-            position = condition(None)
-        return ITEM(site, items, position) if isinstance(position, Decimal) else []
+            index = condition(None)
+        return ITEM(site, items, index) if isinstance(index, Decimal) else []
     kept = []
     for item in items:
         _step()
