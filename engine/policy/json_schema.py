@@ -33,6 +33,7 @@ TEXT: Schema = {"type": ["string", "number", "boolean"]}
 _DAY = r"^\d{4}-\d{2}-\d{2}$"
 #: Names of facts, lists, decisions: as `models.Identifier`, in the regular expressions of editors.
 _NAME = "^(?![0-9])[0-9A-Za-z_\\u0080-\\uffff]+$"
+_EACH = "^\\s*(?![0-9])[0-9A-Za-z_\\u0080-\\uffff]+\\s+in\\s"
 _ONE_OF = r"^one of \[.+\]$"
 
 
@@ -461,6 +462,8 @@ def _object(name: str, raw: Schema) -> Schema:
         out["required"] = raw["required"]
     for extra in (_BEYOND.get(name, {}), _SNIPPETS.get(name, {})):
         out |= extra
+    if "for each" in properties:
+        properties["for each"] |= {"type": "string", "pattern": _EACH}
     if name in _TYPED:
         properties["type"] = _described(_type(lists=name == "FieldFile"), _text_of(name, "type"))
     return out
@@ -553,6 +556,30 @@ def _kind(kind: str, keys: Iterable[str], then: Schema) -> Schema:
     return {"if": condition, "then": {"properties": foreign, **then}}
 
 
+def _typed_values(name: str, value: Schema) -> Schema:
+    """The values of a parameter are of its type."""
+    then = {"values": {"items": {"properties": {"value": value}}}}
+    return {
+        "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+        "then": {"properties": then},
+    }
+
+
+_DECIMAL: Schema = {
+    "type": ["number", "string"],
+    "pattern": r"^[-+]?([0-9_]+\.?[0-9_]*|\.[0-9_]+)([eE][-+]?[0-9]+)?$",
+}
+#: The values of parameters, by type, as `pack.constant` reads them.
+_VALUES: dict[str, Schema] = {
+    "money": _DECIMAL,
+    "rate": _DECIMAL,
+    "number": _DECIMAL,
+    "integer": {"type": ["integer", "string"], "pattern": r"^-?[0-9]{1,18}$"},
+    "boolean": {"enum": [True, False, "true", "false"]},
+    "date": {"type": "string", "pattern": _DAY},
+    "days": {"type": ["integer", "string"], "pattern": r"^-?(P[0-9]+D|[0-9]{1,7})$"},
+}
+
 _DATED: Schema = {"oneOf": [{"required": ["in force"]}, {"required": ["versions"]}]}
 _ONE_DATE: Schema = {"not": {"required": ["in force", "versions"]}}
 #: What the checker asks beyond the models, by model.
@@ -578,6 +605,7 @@ _BEYOND: dict[str, Schema] = {
     },
     "DecisionFile": {"allOf": [_needs("value"), _ONE_DATE]},
     "TableFile": {"allOf": [_needs("rows"), _ONE_DATE]},
+    "ParameterFile": {"allOf": [_typed_values(name, value) for name, value in _VALUES.items()]},
     "InputFile": {"anyOf": [{"required": ["type"]}, {"required": ["expression"]}]},
 }
 
