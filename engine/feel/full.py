@@ -410,7 +410,7 @@ class _Resolver:
         if node.external:
             return self.dynamic("EXTERNAL", node, [self.function([], node.body)], parameters)
         body = self.function([name for name, _ in parameters], node.body)
-        return self.dynamic("FUNCTION", node, [body], parameters)
+        return self.dynamic("FUNCTION", node, [body, *_captured(body)], parameters, node.body)
 
     def kind(self, written: s.TypeName) -> Kind:
         try:
@@ -540,6 +540,16 @@ class _Resolver:
                 moment = parse_temporal(node.text)
                 return _NOT_CONSTANT if moment is None else moment
         return _NOT_CONSTANT
+
+
+def _captured(function: c.Lambda) -> Iterator[c.Core]:
+    """What a function sees of its scope, in the order of its text."""
+    parts = list(c.walk(function))
+    inside = {name for part in parts if isinstance(part, c.Lambda) for name in part.params}
+    inside |= {part.name for part in parts if isinstance(part, c.Let)}
+    for part in dict.fromkeys(part for part in parts if isinstance(part, c.Var | c.Fact)):
+        if isinstance(part, c.Fact) or part.name not in inside:
+            yield part
 
 
 def _ordered(value: object) -> bool:

@@ -295,6 +295,18 @@ def children(node: Node) -> Iterator[Node]:
             yield from value
 
 
+def shape(node: Any) -> Any:
+    """A node without its places: two texts that differ in spaces and comments alone have one shape."""
+    if isinstance(node, Located):
+        return shape(node.body)
+    if isinstance(node, tuple):
+        return tuple(map(shape, node))
+    if not isinstance(node, Node):
+        return type(node), node  # for Python, true is 1
+    names = (f.name for f in dataclasses.fields(node) if f.name not in ("span", "name_span"))
+    return type(node), *(shape(getattr(node, name)) for name in names)
+
+
 def walk(node: Node) -> Iterator[Node]:
     """The node and all its parts, outermost first."""
     pending = [node]

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from sancha.engine.feel.errors import FeelError
+from sancha.engine.feel.syntax import Node, shape
 from sancha.engine.run.runtime import CONTEXT
 
 if TYPE_CHECKING:
@@ -278,12 +279,16 @@ class Function:
     """A function value: names and types of its parameters (None: any), and what to call with their values.
 
     `builtin` names a built-in function: it is called in any of its forms, `parameters` are those of the first.
+    `source` is the syntax of a function that is written in FEEL, `captured` what it sees of its scope: functions that
+    agree in both are equal.
     """
 
     parameters: tuple[tuple[str, Kind | None], ...]
     run: Callable[..., Value]
     result: Kind | None = None
     builtin: str | None = None
+    source: Node | None = None
+    captured: tuple[Value, ...] = ()
 
     def __call__(self, *arguments: Value) -> Value:
         return self.run(*arguments)
@@ -525,8 +530,20 @@ def equal(a: Value, b: Value) -> bool | None:
         case "time" | "date and time":
             return order(a, b) == 0
         case "function":
-            return a is b or (a.builtin is not None and a.builtin == b.builtin)
+            return _one_function(a, b)
     return bool(a == b)
+
+
+def _one_function(a: Function, b: Function) -> bool:
+    """Whether both have the same parameters, body and scope (DMN 1.5, table 53), or are one built-in."""
+    if a is b or a.source is None or b.source is None:
+        return a is b or (a.builtin is not None and a.builtin == b.builtin)
+    return (
+        a.parameters == b.parameters
+        and shape(a.source) == shape(b.source)
+        and len(a.captured) == len(b.captured)
+        and all(map(same, a.captured, b.captured))
+    )
 
 
 def order(a: Value, b: Value) -> int | None:

@@ -19,6 +19,7 @@ from sancha.engine.feel.builtins import BUILTINS, Builtin, FeelError
 from sancha.engine.feel.builtins.numbers import finite
 from sancha.engine.feel.core import Site
 from sancha.engine.feel.kinds import ANY, Kind, applied, coerce, instance_of
+from sancha.engine.feel.syntax import Node
 from sancha.engine.feel.types import NUMBER, TEXT
 from sancha.engine.feel.values import (
     ARITHMETIC,
@@ -469,9 +470,13 @@ def QUANTIFIED(site: Site, kind: str, *parts: Callable[..., Any]) -> bool | None
 
 
 def FUNCTION(
-    site: Site, parameters: tuple[tuple[str, Kind | None], ...], run: Callable[..., Any]
+    site: Site,
+    parameters: tuple[tuple[str, Kind | None], ...],
+    source: Node,
+    run: Callable[..., Any],
+    *captured: Any,
 ) -> Function:
-    return Function(parameters, run, None)
+    return Function(parameters, run, source=source, captured=captured)
 
 
 def EXTERNAL(
