@@ -456,7 +456,8 @@ def dmn_run(
 
     loaded, found = evaluate_file(model, inputs, decision)
     sys.stdout.write(json_text({name: to_json(value) for name, value in found.values.items()}) + "\n")
-    texts = [f"{loaded.place_of(w) or w.place or model}: {w.message}" for w in found.warnings]
+    texts = [f"{d.place or model}: {d.message}" for d in loaded.defects]
+    texts += [f"{loaded.place_of(w) or w.place or model}: {w.message}" for w in found.warnings]
     for text, times in Counter(texts).items():
         again = f" ({times} times)" if times > 1 else ""
         err.print(f"warning: {text}{again}", markup=False, highlight=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from sancha.engine.dmn import model as m
 from sancha.engine.dmn.lower import Lowering, Sources, Types
 from sancha.engine.dmn.read import read_model
 from sancha.engine.feel import syntax as s
+from sancha.engine.feel.builtins.ranges import range_
 from sancha.engine.feel.core import Site
 from sancha.engine.feel.errors import FeelError
 from sancha.engine.feel.kinds import ANY, Kind, coerce
@@ -220,6 +221,12 @@ class Model:
                 yield from self._within(other, value, f"{prefix}.{name}")
             else:
                 yield f"{prefix}.{name}", element, value
+
+    @property
+    def defects(self) -> list[Diagnostic]:
+        """`problems`, and what was found amiss with types since, each once."""
+        found = [*self.problems, *(p for unit in self.units.values() for p in unit.types.problems)]
+        return list(dict.fromkeys(found))
 
     def find(self, name: str, kinds: Any, namespace: str | None = None) -> Element | None:
         """An element by its name: of this model, or else, where only one has the name, of an imported one."""
@@ -679,7 +686,7 @@ def _coerced(site: Site, value: Any, kind: Kind | None) -> Any:
 
 
 def from_json(value: Any, kind: Kind = ANY) -> Any:
-    """A value of JSON as one of FEEL: dates, times and durations are texts where the type says so.
+    """A value of JSON as one of FEEL: dates, times, durations and ranges are texts where the type says so.
 
     Numbers may be `int`, `Decimal` or, exactly as written, `float`. Raises FeelError for a text that is none.
     """
@@ -715,6 +722,11 @@ _TEMPORAL = frozenset(
 def _from_text(text: str, kind: Kind) -> Any:
     if kind.name == "list" and kind.item is not None:
         return _from_text(text, kind.item)
+    if kind.name == "range":
+        try:
+            return range_(text)
+        except FeelError:
+            return text
     if kind.name not in _TEMPORAL:
         return text
     value = parse_temporal(text)

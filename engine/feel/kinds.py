@@ -193,7 +193,23 @@ def _converted(value: Any, kind: Kind) -> Any:
                 continue
             candidate = midnight(candidate)
         return [candidate] if wrapped else candidate
-    raise FeelError(f"{_shown(value)} is no {kind}", "type")
+    raise FeelError(f"{_shown(value)} is no {kind}{_misfit(value, kind)}", "type")
+
+
+def _misfit(value: Any, kind: Kind, path: str = "") -> str:
+    """The part of a value that does not conform, for a message; nothing where the value has no parts."""
+    if isinstance(value, list) and kind.name == "list" and kind.item is not None:
+        for number, part in enumerate(value, 1):
+            if not _conforms(part, kind.item):
+                return _misfit(part, kind.item, f"{path}[{number}]")
+    if isinstance(value, dict) and kind.fields is not None:
+        for name, field in kind.fields:
+            inner = f"{path}.{name}".lstrip(".")
+            if name not in value:
+                return f": it has no `{inner}`"
+            if not _conforms(value[name], field):
+                return _misfit(value[name], field, inner)
+    return f": its `{path}`, {_shown(value)}, is no {kind.label or kind.name}" if path else ""
 
 
 def _conforms(value: Any, kind: Kind) -> bool:
