@@ -518,6 +518,25 @@ def test_expressions_in_other_languages_are_null(tmp_path: Path) -> None:
     assert "the expression language `javascript` is not FEEL" in found.warnings[0].message
 
 
+def test_models_of_camundas_dialect_declare_what_they_read() -> None:
+    model = load(MODELS / "camunda.dmn")
+    assert [i.name for i in model.inputs] == ["overdueDays", "founded", "turnover", "amount"]
+    assert check_model(MODELS / "camunda.dmn") == []
+    raw = {"overdueDays": 3, "founded": "2010-01-01", "turnover": 1_000_000, "amount": 70_000}
+    inputs = {name: from_json(value, model.input_kind(name)) for name, value in raw.items()}
+    values = {"Risk of the applicant": "low", "Limit": D(100_000), "Granted": D(70_000)}
+    assert model.evaluate(inputs) == Evaluation(values, ())
+
+
+def test_what_only_cells_name_is_no_input_of_camundas_models(tmp_path: Path) -> None:
+    text = (MODELS / "camunda.dmn").read_text(encoding="utf-8")
+    typed_in = written(tmp_path, text.replace('"high"', "high"))
+    (found,) = check_model(typed_in)
+    assert (found.code, "`high`" in found.message) == ("E0911", True)
+    standard = text.replace('exporter="Camunda Modeler"', "")
+    assert {d.code for d in check_model(written(tmp_path, standard))} == {"E0911"}
+
+
 # -- imports -------------------------------------------------------------------------------------------------
 
 

@@ -289,13 +289,17 @@ class Import(Element):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definitions(Named):
-    """A model. `version` is that of the standard, `1.1` to `1.6`; `problems` are what reading found amiss."""
+    """A model. `version` is that of the standard, `1.1` to `1.6`; `problems` are what reading found amiss.
+
+    `namespaces` are those that the root element declares.
+    """
 
     path: Path
     namespace: str
     version: str
     exporter: str | None = None
     exporter_version: str | None = None
+    namespaces: tuple[str, ...] = ()
     expression_language: str | None = None
     type_language: str | None = None
     imports: tuple[Import, ...] = ()

@@ -17,6 +17,7 @@ from lxml import etree
 
 from sancha.engine.diagnostics import Diagnostic, Place, SanchaError
 from sancha.engine.dmn import model as m
+from sancha.engine.dmn.camunda import adopted, is_camundas
 
 #: Larger files are no decision model: one of 10,000 rows and 10 columns takes some 20 MB.
 MAX_BYTES = 64 << 20
@@ -86,7 +87,8 @@ class _Library:
         problems = list(found.problems)
         imports = tuple(self.imported(item, path, problems) for item in found.imports)
         self.open.pop()
-        self.models[known] = replace(found, imports=imports, problems=tuple(problems))
+        found = replace(found, imports=imports, problems=tuple(problems))
+        self.models[known] = adopted(found) if is_camundas(found.exporter, found.namespaces) else found
         return self.models[known]
 
     def imported(self, item: m.Import, importer: Path, problems: list[Diagnostic]) -> m.Import:
@@ -742,6 +744,7 @@ class _Reader:
             version=self.version,
             exporter=root.get("exporter"),
             exporter_version=root.get("exporterVersion"),
+            namespaces=tuple(dict.fromkeys(root.nsmap.values())),
             expression_language=root.get("expressionLanguage"),
             type_language=root.get("typeLanguage"),
             imports=tuple(found.get("import", ())),
