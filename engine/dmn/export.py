@@ -24,7 +24,8 @@ from lxml import etree
 
 from sancha.engine.diagnostics import SanchaError, did_you_mean
 from sancha.engine.dmn.diagram import layout
-from sancha.engine.dmn.to_standard import MODELS, Standard, Used, either, is_null
+from sancha.engine.dmn.export_tables import TableWriter, type_name
+from sancha.engine.dmn.to_standard import MODELS, Standard, Used
 from sancha.engine.feel import core as c
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
@@ -33,7 +34,6 @@ from sancha.engine.policy import models
 from sancha.engine.policy.calendar import Calendar
 from sancha.engine.policy.pack import Decision, DecisionVersion, Pack, Parameter, load_pack
 from sancha.engine.policy.source import read_yaml
-from sancha.engine.policy.tables import Row, Table, input_name
 
 Target = Literal["dmn15", "camunda8"]
 TARGETS: tuple[Target, ...] = ("dmn15", "camunda8")
@@ -74,7 +74,6 @@ _CAMUNDA_TYPES = {
     "days and time duration": "dayTimeDuration",
     "years and months duration": "yearMonthDuration",
 }
-_AGGREGATION = {"collect sum": "SUM", "collect count": "SUM", "collect min": "MIN", "collect max": "MAX"}
 #: The kinds of file that a pack is made of.
 PARTS = (".yaml", ".csv", ".xlsx", ".md", ".json", ".feature")
 #: Characters that no XML text can hold as they are.
@@ -126,7 +125,7 @@ def export_pack(
             f"unknown target `{target}`", help=did_you_mean(target, TARGETS) or "dmn15 or camunda8"
         )
     loaded = load_pack(pack)
-    exporter = _Exporter(loaded, known, on, rules)
+    exporter = Exporter(loaded, known, on, rules)
     root = exporter.definitions()
     losses = tuple(dict.fromkeys(exporter.losses))
     losses_path = out.with_name(f"{out.name}.losses.csv")
@@ -179,7 +178,7 @@ def _day_text(day: date, camunda: bool) -> str:
 
 def standard_text(pack: Pack, core: c.Core, camunda: bool) -> str:
     """An expression of the pack as the export writes it."""
-    return _Exporter(pack, "camunda8" if camunda else "dmn15", None, False).standard().text(core)
+    return Exporter(pack, "camunda8" if camunda else "dmn15", None, False).standard().text(core)
 
 
 def logic_digest(element: etree._Element) -> str:
@@ -213,16 +212,6 @@ def _local(node: etree._Element) -> str:
 
 
 @dataclass
-class _Line:
-    """A row of a decision table in the making. `mark` says why we added it: `unknown`, `default`, `none`."""
-
-    cells: list[str]
-    outputs: list[str]
-    note: str = ""
-    mark: str = ""
-
-
-@dataclass
 class _Element:
     """An element of the decision requirements graph; `requires` are names of others, with the kind of requirement."""
 
@@ -234,7 +223,7 @@ class _Element:
     sources: set[str] = field(default_factory=set)
 
 
-class _Exporter:
+class Exporter:
     def __init__(self, pack: Pack, target: Target, on: date | None, rules: bool) -> None:
         self.pack, self.target, self.on, self.rules = pack, target, on, rules
         self.camunda = target == "camunda8"
@@ -431,7 +420,7 @@ class _Exporter:
     def decision(self, decision: Decision) -> None:
         versions = self.versions(decision)
         if any(v.table for v in decision.versions):
-            _TableWriter(self, decision, versions).write()
+            TableWriter(self, decision, versions).write()
         else:
             self.literal(decision, versions)
 
@@ -455,7 +444,7 @@ class _Exporter:
     def literal_element(
         self, decision: Decision, name: str, type_: t.Type, text: str, used: Used, part: str = "value"
     ) -> _Element:
-        typed = self.type_ref(type_, _type_name(decision.name))
+        typed = self.type_ref(type_, type_name(decision.name))
         xml = self.drg("decision", name, self.label(decision.title), self.clause_text(decision), typed)
         expression = self.make(xml, "literalExpression", id=self.id("literal", name), typeRef=typed)
         self.make(expression, "text", text)
@@ -548,7 +537,7 @@ class _Exporter:
 
     def parameter_entry(self, context: etree._Element, parameter: Parameter) -> None:
         entry = self.make(context, "contextEntry", id=self.id("entry", parameter.name))
-        typed = self.type_ref(parameter.type, _type_name("parameters", parameter.name))
+        typed = self.type_ref(parameter.type, type_name("parameters", parameter.name))
         self.make(
             entry,
             "variable",
@@ -625,12 +614,12 @@ class _Exporter:
             self.add("inputData", "as_of", xml, Used())
         for group in sorted({name.split(".")[0] for name in facts}):
             label = self.label(self.pack.vocabulary.groups[group])
-            xml = self.drg("inputData", group, label, None, "Any" if self.camunda else _type_name(group))
+            xml = self.drg("inputData", group, label, None, "Any" if self.camunda else type_name(group))
             self.add("inputData", group, xml, Used())
         for name in sorted(lists):
             part = self.pack.vocabulary.lists.get(name) or self.pack.vocabulary.reference[name]
             xml = self.drg(
-                "inputData", name, self.label(part.label), None, "Any" if self.camunda else _type_name(name)
+                "inputData", name, self.label(part.label), None, "Any" if self.camunda else type_name(name)
             )
             self.add("inputData", name, xml, Used())
         self.facts, self.lists = facts, lists
@@ -638,14 +627,14 @@ class _Exporter:
     def item_definitions(self, root: etree._Element) -> None:
         vocabulary = self.pack.vocabulary
         for group in sorted({name.split(".")[0] for name in self.facts}):
-            item = self.make(root, "itemDefinition", id=self.id("type", group), name=_type_name(group))
+            item = self.make(root, "itemDefinition", id=self.id("type", group), name=type_name(group))
             for name in (n for n in vocabulary.facts if n in self.facts and n.split(".")[0] == group):
                 fact = vocabulary.facts[name]
                 self.component(item, name.split(".", 1)[1], fact.type, self.label(fact.label))
         for name in sorted(self.lists):
             part = vocabulary.lists.get(name) or vocabulary.reference[name]
             item = self.make(
-                root, "itemDefinition", id=self.id("type", name), name=_type_name(name), isCollection="true"
+                root, "itemDefinition", id=self.id("type", name), name=type_name(name), isCollection="true"
             )
             read = self.fields_of(name)
             for f in part.fields.values():
@@ -654,19 +643,19 @@ class _Exporter:
         for decision in self.pack.decisions.values():
             if decision.name in self.several:
                 item = self.make(
-                    root, "itemDefinition", id=self.id("type", decision.name), name=_type_name(decision.name)
+                    root, "itemDefinition", id=self.id("type", decision.name), name=type_name(decision.name)
                 )
                 for output, type_ in decision.outputs:
                     self.component(item, output, type_, None)
             elif decision.outputs[0][1].name == "one of":
-                self.simple(root, _type_name(decision.name), decision.outputs[0][1])
+                self.simple(root, type_name(decision.name), decision.outputs[0][1])
         if "parameters" in self.elements:
             item = self.make(root, "itemDefinition", id=self.id("type", "parameters"), name="tParameters")
             for n in sorted(set().union(*(e.used.parameters for e in self.elements.values()))):
                 parameter = self.pack.parameters[n]
                 self.component(item, n, parameter.type, self.label(parameter.label))
                 if parameter.type.name == "one of":
-                    self.simple(root, _type_name("parameters", n), parameter.type)
+                    self.simple(root, type_name("parameters", n), parameter.type)
 
     def fields_of(self, name: str) -> set[str]:
         """The fields of a list that the model reads."""
@@ -865,355 +854,6 @@ class _Exporter:
             )
             for x, y in points:
                 etree.SubElement(edge, f"{{{_DI}}}waypoint", {"x": f"{x:g}", "y": f"{y:g}"})
-
-
-class _TableWriter:
-    """One decision table, with all versions that are to be written, as an element or several.
-
-    The hit policies F, U without default, and collections keep their meaning in one table. A unique table with a
-    default needs two more: `NAME_rows` holds the rows, `NAME_open` tells whether a row may match, and `NAME` puts the
-    default only where none may.
-    """
-
-    def __init__(self, exporter: _Exporter, decision: Decision, versions: list[DecisionVersion]) -> None:
-        self.exporter, self.decision = exporter, decision
-        self.versions = [v for v in versions if v.table is not None]
-        self.dated = exporter.dated(decision)
-        every = [v.table for v in decision.versions if v.table is not None]
-        self.shape: Table = every[0]
-        self.policy = self.shape.hit_policy
-        self.standard = exporter.standard(("as_of",) if decision.called else ())
-
-    def write(self) -> None:
-        zero = all(
-            v.table.default in (None, (c.Const(t.INTEGRAL, 0),) * len(self.shape.outputs))
-            for v in self.tables
-        )
-        counted = self.policy in ("collect sum", "collect count")
-        plain = all(v.table.default is None for v in self.tables)
-        self.whole = whole = self.policy == "first" or plain or (counted and zero)
-        name = self.decision.name
-        if whole:
-            self.element(name, lambda parent, i: self.table(parent, name, self.lines(), i), "table")
-            return
-        rows, open_ = self.fresh(f"{name}_rows"), self.fresh(f"{name}_open")
-        self.element(rows, lambda parent, i: self.table(parent, rows, self.lines(), i), "rows")
-        before, self.standard = self.standard, self.exporter.standard(self.standard.plain)
-        self.element(open_, lambda parent, i: self.open_table(parent, open_), "open", single=True)
-        self.standard = self.exporter.standard(before.plain)
-        self.wrapper(name, rows, open_)
-
-    @property
-    def tables(self) -> list[_Tabled]:
-        return [_Tabled(v, v.table) for v in self.versions if v.table is not None]
-
-    def fresh(self, name: str) -> str:
-        taken = self.exporter.taken | self.exporter.elements.keys()
-        return next(n for n in (name, *(f"{name}_{i}" for i in range(2, 99))) if n not in taken)
-
-    # -- rows ---------------------------------------------------------------------------------------------
-
-    def lines(self) -> list[_Line]:
-        out: list[_Line] = []
-        for v in self.tables:
-            day = [self.exporter.span(v.version)[0]] if self.dated else []
-            notes = self.exporter.notes.get((self.decision.name, v.version.valid_from), ())
-            for row in v.table.rows:
-                note = notes[row.number - 1] if row.number <= len(notes) else ""
-                outputs = [self.output(core) for core in row.outputs]
-                if self.policy == "collect count":
-                    outputs = ["1"] * len(outputs)
-                out.append(_Line([*day, *(self.cell(row, i, "sure") for i in self.places)], outputs, note))
-                if self.policy == "first" or self.policy.startswith("collect"):
-                    out += self.unknown_lines(row, day)
-            if self.policy == "first" and v.table.default is not None:
-                default = [self.output(core) for core in v.table.default]
-                out.append(_Line([*day, *("-" for _ in self.places)], default, "no row matches", "default"))
-            elif self.policy in ("collect sum", "collect count") and self.whole:
-                zero = ["0"] * len(self.shape.outputs)
-                out.append(_Line([*day, *("-" for _ in self.places)], zero, "the sum of no rows", "none"))
-        return out
-
-    @property
-    def places(self) -> range:
-        return range(len(self.shape.inputs))
-
-    def unknown_lines(self, row: Row, day: list[str]) -> Iterator[_Line]:
-        """Rows that match where `row` may match but does not surely, and give null."""
-        open_ = [i for i in self.places if row.tests[i] != c.TRUE and self.may_lack(i)]
-        note, outputs = f"row {row.number} is unknown: a value is missing", ["null"] * len(row.outputs)
-        if self.policy == "first":
-            # The sure row stands before it, so that it needs no more than to match where the row may.
-            if open_:
-                yield _Line(
-                    [*day, *(self.cell(row, i, "maybe") for i in self.places)], outputs, note, "unknown"
-                )
-            return
-        for j in open_:
-            cells = [
-                self.cell(row, i, "sure" if i < j else "unknown" if i == j else "maybe") for i in self.places
-            ]
-            yield _Line([*day, *cells], outputs, note, "unknown")
-
-    def may_lack(self, i: int) -> bool:
-        """Whether an input can be missing."""
-        return self.decision.called or any(c.nullable(v.inputs[i]) for v in self.versions)
-
-    def cell(self, row: Row, i: int, reading: str) -> str:
-        return _cell(self.standard, row.tests[i], i, reading if self.may_lack(i) else "sure")
-
-    def output(self, core: c.Core) -> str:
-        return self.standard.text(core)
-
-    # -- elements -----------------------------------------------------------------------------------------
-
-    def element(
-        self, name: str, logic: Callable[[etree._Element, int | None], None], part: str, single: bool = False
-    ) -> None:
-        """A decision, or a knowledge model for a table that is called. `logic` writes its table."""
-        x, decision = self.exporter, self.decision
-        several = len(decision.outputs) > 1 and not single
-        typed = None if x.camunda or single else _type_name(decision.name) if several else None
-        if not several and not single:
-            typed = x.type_ref(decision.outputs[0][1], _type_name(decision.name))
-        kind = "businessKnowledgeModel" if decision.called else "decision"
-        label = x.label(decision.title)
-        xml = x.drg(kind, name, label, x.clause_text(decision), None if decision.called else typed)
-        parent = xml
-        if decision.called:
-            parent = x.make(xml, "encapsulatedLogic", kind="FEEL")
-            for argument, ref in self.parameters():
-                x.make(parent, "formalParameter", id=x.id(name, argument), name=argument, typeRef=ref)
-        if several and self.policy.startswith("collect"):
-            context = x.make(parent, "context", id=x.id("context", name))
-            for i, (output, type_) in enumerate(decision.outputs):
-                entry = x.make(context, "contextEntry")
-                x.make(entry, "variable", name=output, typeRef=x.type_ref(type_))
-                logic(entry, i)
-        else:
-            logic(parent, None)
-        x.origin(xml, decision.name, part)
-        x.note_clock(decision.name, self.standard.used)
-        x.add(kind, name, xml, self.standard.used, decision.clause)
-
-    def parameters(self) -> list[tuple[str, str | None]]:
-        x = self.exporter
-        given = [(name, x.type_ref(type_)) for name, type_ in self.shape.inputs]
-        more = {"as_of": x.type_ref(t.DATE), "parameters": None if x.camunda else "tParameters"}
-        return [*given, *((name, more[name]) for name in x.calls[self.decision.name])]
-
-    def head(self, parent: etree._Element, name: str, policy: str) -> etree._Element:
-        """A table with its input columns."""
-        x, decision = self.exporter, self.decision
-        aggregation = _AGGREGATION.get(policy)
-        table = x.make(
-            parent,
-            "decisionTable",
-            id=x.id("table", name),
-            hitPolicy="COLLECT" if aggregation else policy.upper(),
-            aggregation=aggregation,
-        )
-        if self.dated:
-            clause = x.make(table, "input", id=x.id("input", name, "day"), label="day")
-            x.extend(clause, "day")
-            expression = x.make(clause, "inputExpression", typeRef=x.type_ref(t.DATE))
-            x.make(expression, "text", x.as_of(decision.called))
-            if not decision.called:
-                self.standard.used.variables.add("as_of")
-        for i, (label, type_) in enumerate(self.shape.inputs):
-            clause = x.make(table, "input", id=x.id("input", name, label), label=label)
-            expression = x.make(clause, "inputExpression", typeRef=x.type_ref(type_))
-            inputs = self.versions[0].inputs if self.versions else self.decision.versions[0].inputs
-            x.make(expression, "text", label if decision.called else self.standard.text(inputs[i]))
-        return table
-
-    def table(self, parent: etree._Element, name: str, lines: Sequence[_Line], only: int | None) -> None:
-        """The table; with `only`, that output alone."""
-        x = self.exporter
-        table = self.head(parent, name, self.policy)
-        kept = [i for i in range(len(self.shape.outputs)) if only is None or i == only]
-        for i in kept:
-            output, type_ = self.shape.outputs[i]
-            named = len(kept) > 1 or x.camunda
-            # The same name as the table's own would shadow it; a single output has no name of its own.
-            x.make(
-                table,
-                "output",
-                id=x.id("output", name, output),
-                label=output,
-                name=output if named else None,
-                typeRef=x.type_ref(type_),
-            )
-        x.make(table, "annotation", name="note") if not x.camunda else None
-        for number, line in enumerate(lines, 1):
-            self.rule(table, name, number, line, kept)
-
-    def rule(self, table: etree._Element, name: str, number: int, line: _Line, kept: Sequence[int]) -> None:
-        x = self.exporter
-        rule = x.make(table, "rule", id=x.id("rule", name, str(number)))
-        if x.camunda and line.note:
-            x.make(rule, "description", line.note)
-        if line.mark:
-            x.extend(rule, line.mark)
-        for cell in line.cells:
-            x.make(x.make(rule, "inputEntry", id=x.id("cell", name, str(number))), "text", cell)
-        for i in kept:
-            x.make(x.make(rule, "outputEntry", id=x.id("cell", name, str(number))), "text", line.outputs[i])
-        if not x.camunda:
-            x.make(x.make(rule, "annotationEntry"), "text", line.note)
-
-    def open_table(self, parent: etree._Element, name: str) -> None:
-        """True where a row matches or may match."""
-        x = self.exporter
-        table = self.head(parent, name, "first")
-        x.make(
-            table,
-            "output",
-            id=x.id("output", name),
-            label="open",
-            name="open" if x.camunda else None,
-            typeRef="boolean",
-        )
-        number = 0
-        for v in self.tables:
-            day = [x.span(v.version)[0]] if self.dated else []
-            for row in v.table.rows:
-                number += 1
-                cells = [*day, *(self.cell(row, i, "maybe") for i in self.places)]
-                rule = x.make(table, "rule", id=x.id("rule", name, str(number)))
-                for cell in cells:
-                    x.make(x.make(rule, "inputEntry", id=x.id("cell", name, str(number))), "text", cell)
-                x.make(x.make(rule, "outputEntry", id=x.id("cell", name, str(number))), "text", "true")
-        rule = x.make(table, "rule", id=x.id("rule", name, str(number + 1)))
-        for _ in range(self.dated + len(self.places)):
-            x.make(x.make(rule, "inputEntry", id=x.id("cell", name, str(number + 1))), "text", "-")
-        x.make(x.make(rule, "outputEntry", id=x.id("cell", name, str(number + 1))), "text", "false")
-
-    def wrapper(self, name: str, rows: str, open_: str) -> None:
-        """The rows where one matches, null where one may, the default of the day where none does."""
-        x, decision = self.exporter, self.decision
-        arguments = f"({', '.join(n for n, _ in self.parameters())})" if decision.called else ""
-        separate = len(decision.outputs) > 1 and self.policy.startswith("collect")
-
-        none = "0" if self.policy in ("collect sum", "collect count") else "null"
-
-        def chosen(path: str, kept: range) -> str:
-            defaults = [
-                (
-                    x.span(v.version)[1],
-                    none if v.table.default is None else self.record([v.table.default[i] for i in kept]),
-                )
-                for v in self.tables
-            ]
-            fallback = x.by_day(defaults, self.dated, self.standard.used, decision.called)
-            found = f"{rows}{arguments}{path}"
-            return f"if {found} != null then {found}\nelse if {open_}{arguments} then null\nelse {fallback}"
-
-        if separate:  # each output is a collection of its own
-            entries = [
-                f"{n}: {chosen(f'.{n}', range(i, i + 1))}" for i, (n, _) in enumerate(decision.outputs)
-            ]
-            text = "{" + ",\n ".join(entries) + "}"
-        else:
-            text = chosen("", range(len(decision.outputs)))
-        if not decision.called:
-            self.standard.used.decisions |= {rows, open_}
-            element = x.literal_element(
-                decision, name, decision.outputs[0][1], text, self.standard.used, "default"
-            )
-            if len(decision.outputs) > 1 and not x.camunda:
-                for node in element.xml.iter():
-                    if node.get("typeRef"):
-                        node.set("typeRef", _type_name(name))
-            return
-        self.standard.used.tables |= {rows, open_}
-
-        def logic(parent: etree._Element, _: int | None) -> None:
-            x.make(x.make(parent, "literalExpression", id=x.id("literal", name)), "text", text)
-
-        self.element(name, logic, "default")
-        # What the knowledge models of its parts take, their callers pass as to the table itself.
-        x.calls[rows] = x.calls[open_] = x.calls[name]
-
-    def record(self, cores: Sequence[c.Core]) -> str:
-        """The outputs as one value."""
-        values = [self.output(core) for core in cores]
-        if len(values) == 1:
-            return values[0]
-        return (
-            "{" + ", ".join(f"{n}: {v}" for (n, _), v in zip(self.shape.outputs, values, strict=True)) + "}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Tabled:
-    version: DecisionVersion
-    table: Table
-
-
-def _cell(standard: Standard, core: c.Core, i: int, reading: str) -> str:
-    """A cell as unary tests: passes where it is `sure` (true), `maybe` (true or unknown) or `unknown`."""
-    if core == c.TRUE:
-        return "-"
-
-    def asked(node: c.Core) -> c.Core:
-        return c.Var(node.type, "?") if isinstance(node, c.Var) and node.name == input_name(i) else node
-
-    core = c.rewrite(core, asked)
-    negative = isinstance(core, c.Not)
-    tests = _tests(standard, core.arg if isinstance(core, c.Not) else core)
-    if tests is not None and not any(isinstance(n, c.Param) for n in c.walk(core)):
-        listed = ", ".join(tests)
-        if reading == "unknown":
-            return "null"
-        if negative:
-            ordered = any(test[0] in "<>[(" for test in tests)
-            if reading == "sure":
-                return f"not({listed}, null)"
-            # `not(null < 1)` is null: a test of order leaves a missing value out, one of equality lets it pass.
-            return f"? = null or {to_text(standard.true(core))}" if ordered else f"not({listed})"
-        return listed if reading == "sure" else f"null, {listed}"
-    if reading == "sure":
-        return ", ".join(tests) if tests is not None and not negative else to_text(standard.true(core))
-    if reading == "maybe":
-        return f"if {to_text(standard.false(core))} then false else true"
-    unknown = standard.unknown_if(core)
-    return to_text(either(unknown) if unknown is not None else is_null(standard.exact(core)))
-
-
-def _tests(standard: Standard, core: c.Core) -> list[str] | None:
-    """The condition as tests of one operand, where it has that form."""
-    if isinstance(core, c.Or):
-        parts = [_tests(standard, arg) for arg in core.args]
-        return None if None in parts else [test for part in parts for test in part or ()]
-    if isinstance(core, c.And) and len(core.args) == 2:
-        low, high = core.args
-        if not (isinstance(low, c.Op) and isinstance(high, c.Op)):
-            return None
-        ends = {">": "(", ">=": "["}.get(low.row.name), {"<": ")", "<=": "]"}.get(high.row.name)
-        if None in ends or not (_of_input(low) and _of_input(high)):
-            return None
-        return [f"{ends[0]}{standard.text(low.args[1])}..{standard.text(high.args[1])}{ends[1]}"]
-    if isinstance(core, c.Op) and _of_input(core):
-        value = standard.text(core.args[1])
-        if core.row.name == "=":
-            return [value]
-        if core.row.name in ("<", "<=", ">", ">="):
-            return [f"{core.row.name} {value}"]
-    return None
-
-
-def _of_input(core: c.Op) -> bool:
-    """Whether the input is compared with a constant or a parameter."""
-    if len(core.args) != 2:
-        return False
-    left, right = core.args
-    return isinstance(left, c.Var) and left.name == "?" and isinstance(right, c.Const | c.Param)
-
-
-def _type_name(*parts: str) -> str:
-    """`size_by_standard` as `tSizeByStandard`."""
-    return "t" + "".join(word[:1].upper() + word[1:] for part in parts for word in part.split("_"))
 
 
 def _notes(pack: Pack) -> dict[tuple[str, date], list[str]]:

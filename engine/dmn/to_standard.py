@@ -201,7 +201,8 @@ class Standard:
         if not word[0].isalpha():
             return binary(word, given[0], given[1])
         if word == "days between":
-            return s.Path(_NOWHERE, binary("-", given[1], given[0]), "days", _NOWHERE)
+            # The quotient, as some engines count the days beyond whole months in `.days`.
+            return binary("/", binary("-", given[1], given[0]), self.temporal("duration", "P1D"))
         if word == "seconds between":
             return binary("/", binary("-", given[1], given[0]), self.temporal("duration", "PT1S"))
         if word in MODELS:
@@ -217,7 +218,12 @@ class Standard:
             return self.true(core)
         unknown = self.unknown_if(core)
         if unknown is not None and not self.native(core):
-            return choice(either(unknown), _NULL, self.true(core))
+            leaves: set[c.Core] = {
+                n
+                for n in c.walk(core)
+                if isinstance(n, c.Fact | c.Field | c.Element) and is_null(self.exact(n)) in unknown
+            }
+            return choice(either(unknown), _NULL, self.knowing(leaves, core, self.true))
         match core:
             case c.Not(arg=c.Some() as some):
                 return self.quantified("every", some, self.exact, negated=True)
@@ -303,7 +309,7 @@ class Standard:
             shown = self.exact(operand)
             return shown if value is equal else _not(shown)
         left, right = (self.exact(a) for a in core.args)
-        guards = [not_null(x) for x, a in zip((left, right), core.args, strict=True) if c.nullable(a)]
+        guards = [not_null(x) for x, a in zip((left, right), core.args, strict=True) if self.may_lack(a)]
         if equal:
             # null = x is false for any known x; only null = null needs its guard.
             return both([*(guards[:1] if len(guards) == 2 else []), binary("=", left, right)])
@@ -332,7 +338,11 @@ class Standard:
         return s.In(_NOWHERE, self.exact(low.args[0]), (ends,))
 
     def known(self, core: c.Core) -> list[s.Node]:
-        return [not_null(self.exact(core))] if c.nullable(core) else []
+        return [not_null(self.exact(core))] if self.may_lack(core) else []
+
+    def may_lack(self, core: c.Core) -> bool:
+        """Whether the value can be missing here."""
+        return c.nullable(core) and core not in self._known
 
     def unknown_if(self, core: c.Core) -> list[s.Node] | None:
         """Conditions, never null, of which one holds just where `core` is missing; None: there are none so simple."""
