@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from sancha.engine.feel import syntax as s
@@ -55,18 +56,23 @@ class _Layout:
     def __init__(self, text: str, tree: s.Node) -> None:
         self.text = text
         self.tokens = tokens(text)[:-1]
+        self.starts = [token.start for token in self.tokens]
         calls = {node.name_span[1] for node in s.walk(tree) if isinstance(node, s.Call)}
         self.spaced = _spaced(self.tokens, calls)
 
     def flat(self, span: s.Span) -> str:
         """The tokens of a span on one line."""
+        first, last = self.within(span)
         parts: list[str] = []
-        for token, space in zip(self.tokens, self.spaced, strict=True):
-            if span[0] <= token.start and token.end <= span[1]:
-                parts += [" "] if space and parts else []
-                written = self.text[token.start : token.end]
-                parts.append(f'@"{token.value}"' if token.kind == "temporal" else written)
+        for token, space in zip(self.tokens[first:last], self.spaced[first:last], strict=True):
+            parts += [" "] if space and parts else []
+            written = self.text[token.start : token.end]
+            parts.append(f'@"{token.value}"' if token.kind == "temporal" else written)
         return "".join(parts)
+
+    def within(self, span: s.Span) -> tuple[int, int]:
+        """The first token of a span, and the one after its last."""
+        return bisect_left(self.starts, span[0]), bisect_left(self.starts, span[1])
 
     def lines(self, node: s.Node, width: int) -> list[str]:
         flat = self.flat(node.span)
@@ -163,12 +169,12 @@ class _Layout:
         """The node without the parentheses around it; None where there are none."""
         if isinstance(node, s.Range):
             return None
-        inside = [t for t in self.tokens if node.span[0] <= t.start and t.end <= node.span[1]]
+        at, end = self.within(node.span)
         first = next(s.children(node), None) if isinstance(node, _INFIX) else None
-        opens = inside[0].value == "(" and inside[0].kind == "operator"
+        opens = self.tokens[at].value == "(" and self.tokens[at].kind == "operator"
         if not opens or (first is not None and first.span[0] == node.span[0]):
             return None
-        return dataclasses.replace(node, span=(inside[1].start, inside[-2].end))
+        return dataclasses.replace(node, span=(self.tokens[at + 1].start, self.tokens[end - 2].end))
 
 
 #: Nodes that begin with an operand, which may have parentheses of its own.
