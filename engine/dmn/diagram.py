@@ -38,15 +38,44 @@ class Layout:
 
     @property
     def size(self) -> tuple[float, float]:
-        boxes = self.shapes.values()
-        return (
-            max((b.x + b.width for b in boxes), default=0) + GAP,
-            max((b.y + b.height for b in boxes), default=0) + GAP,
-        )
+        right = [b.x + b.width for b in self.shapes.values()]
+        right += [x for points in self.lines.values() for x, _ in points]
+        return max(right, default=0.0) + GAP, max(
+            (b.y + b.height for b in self.shapes.values()), default=0.0
+        ) + GAP
 
 
 def layout(sizes: Mapping[str, tuple[float, float]], edges: Sequence[tuple[str, str]]) -> Layout:
-    """The layout of shapes of given width and height. An edge is (required, requiring); there are no circles."""
+    """The layout of shapes of given width and height. An edge is (required, requiring); there are no circles.
+
+    Parts that nothing connects stand side by side.
+    """
+    shapes: dict[str, Box] = {}
+    lines: dict[tuple[str, str], tuple[tuple[float, float], ...]] = {}
+    right = 0.0
+    for part in _components(sizes, edges):
+        found = _connected(
+            {n: size for n, size in sizes.items() if n in part}, [e for e in edges if e[0] in part]
+        )
+        shapes |= {n: Box(b.x + right, b.y, b.width, b.height) for n, b in found.shapes.items()}
+        lines |= {edge: tuple((x + right, y) for x, y in points) for edge, points in found.lines.items()}
+        right += found.size[0]
+    return Layout(shapes, lines)
+
+
+def _components(sizes: Mapping[str, tuple[float, float]], edges: Sequence[tuple[str, str]]) -> list[set[str]]:
+    """The connected parts, the largest first."""
+    part = {n: {n} for n in sizes}
+    for low, high in edges:
+        if part[low] is not part[high]:
+            joined = part[low] | part[high]
+            for n in joined:
+                part[n] = joined
+    found = list({id(members): members for members in part.values()}.values())
+    return sorted(found, key=lambda members: -len(members))
+
+
+def _connected(sizes: Mapping[str, tuple[float, float]], edges: Sequence[tuple[str, str]]) -> Layout:
     layer = _layers(sizes, edges)
     rows: list[list[str]] = [[] for _ in range(max(layer.values(), default=-1) + 1)]
     for shape in sizes:
