@@ -437,6 +437,9 @@ _Words = tuple[str, ...]
 #: Kinds of tokens that names of the full language are made of.
 _NAME_KINDS = ("name", "keyword", "number")
 _NAME_SYMBOLS = frozenset("./-'’+*?")
+#: Signs that may begin an expression, and words that go on after one.
+_OPENING = frozenset({"-", "(", "[", "{", "?", *COMPARISONS})
+_FOLLOWING = frozenset({*BINDING, "then", "else", "return", "satisfies", "instance"})
 #: Names of more than one token that the language itself has.
 _STANDARD_NAMES = (
     "date and time",
@@ -597,7 +600,12 @@ class _FullParser(_Parser):
                 return node
 
     def closes_range(self) -> bool:
-        """Whether the `[` here closes a range: no `]` before the end of what encloses it."""
+        """Whether the `[` here closes a range: no filter can follow, or no `]` before the end of what encloses it."""
+        after = self.peek(1)
+        if after.kind == "operator" and after.value not in _OPENING:
+            return True
+        if after.kind == "keyword" and after.value in _FOLLOWING:
+            return True
         depth = 0
         for token in self.tokens[self.at + 1 :]:
             if token.kind != "operator":
