@@ -93,17 +93,21 @@ def workbook(
 
 
 def texts(path: Path, shape: TableShape = SHAPE, sheet: str | None = None) -> list[list[str]]:
-    return [cells for cells, _ in read_xlsx(path, sheet, shape)]
+    found = read_xlsx(path, sheet, shape)
+    assert found.defects == []
+    return [[cell or "" for cell in cells] for cells, _ in found.rows]
 
 
 def messages(path: Path, shape: TableShape = SHAPE, sheet: str | None = None) -> list[str]:
-    with pytest.raises(PackError) as caught:
-        read_xlsx(path, sheet, shape)
+    try:
+        defects = PackError(read_xlsx(path, sheet, shape).defects).diagnostics
+    except PackError as error:
+        defects = error.diagnostics
     return [
         (f"{Path(d.place.file).name}!{d.place.cell}: " if d.place else "")
         + d.message
         + (f" = {d.help}" if d.help else "")
-        for d in caught.value.diagnostics
+        for d in defects
     ]
 
 
@@ -301,8 +305,8 @@ def test_empty_rows_notes_and_order(tmp_path: Path) -> None:
         [None],
     ]
     found = read_xlsx(workbook(tmp_path / "level.xlsx", rows), None, SHAPE)
-    assert [cells[1] for cells, _ in found] == ["1", "2"]
-    assert [str(place(0)).rpartition("!")[2] for _, place in found] == ["I3", "I5"]
+    assert [cells[1] for cells, _ in found.rows] == ["1", "2"] and found.notes == ["why", ""]
+    assert [str(place(0)).rpartition("!")[2] for _, place in found.rows] == ["I3", "I5"]
 
 
 def test_merged_cells_hold_for_each_row(tmp_path: Path) -> None:
@@ -312,7 +316,7 @@ def test_merged_cells_hold_for_each_row(tmp_path: Path) -> None:
     rows = [NAMES, *[good(kind=None, amount=n) for n in (1, 2, 3)]]
     path = workbook(tmp_path / "level.xlsx", rows, then=merge)
     assert [row[:2] for row in texts(path)] == [["b", "1"], ["b", "2"], ["b", "3"]]
-    assert str(read_xlsx(path, None, SHAPE)[2][1](0)).endswith("level.xlsx!A2")
+    assert str(read_xlsx(path, None, SHAPE).rows[2][1](0)).endswith("level.xlsx!A2")
 
 
 @pytest.mark.parametrize(
@@ -390,7 +394,7 @@ def test_which_sheet_is_read(tmp_path: Path) -> None:
     named = workbook(tmp_path / "named.xlsx", rows, then=add("level"))
     assert texts(named)[0][0] == "c"
     assert texts(named, sheet="Sheet1")[0][0] == "a"
-    assert str(read_xlsx(named, None, SHAPE)[0][1](1)).endswith("named.xlsx!level!B2")
+    assert str(read_xlsx(named, None, SHAPE).rows[0][1](1)).endswith("named.xlsx!level!B2")
     both = workbook(tmp_path / "both.xlsx", rows, then=add("other"))
     assert messages(both) == [
         "`both.xlsx` has several sheets, and none is named `level`"
@@ -696,6 +700,14 @@ def test_a_wrong_cell_is_shown(tmp_path: Path) -> None:
         3 | one
           | ^^^"""
     )
+
+
+def test_all_defects_in_one_pass(tmp_path: Path) -> None:
+    rows = [HEADER, ["a", Formula("=1"), '"N"', "-", 1, '"x"'], ["d", 6, '"N"', "-", None, '"x"']]
+    found = faults(pack_with(tmp_path, rows))
+    assert [line for line in found.split("\n") if "-->" in line] == [
+        f" --> rules/level.xlsx!{cell}" for cell in ("B2", "A3", "E3")
+    ]
 
 
 @pytest.mark.parametrize(

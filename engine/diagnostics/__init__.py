@@ -109,12 +109,7 @@ class PackError(SanchaError):
     """All defects of a pack, found in one pass."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(
-            sorted(
-                diagnostics,
-                key=lambda d: (d.place.file, d.place.line, d.place.column) if d.place else ("", 0, 0),
-            )
-        )
+        self.diagnostics = tuple(sorted(diagnostics, key=_in_order))
         super().__init__("\n\n".join(d.render() for d in self.diagnostics))
 
     def render(self) -> str:
@@ -125,6 +120,12 @@ class PackError(SanchaError):
         if len(codes) > 1:
             more = f"`sancha explain CODE` tells more about each of {', '.join(codes)}"
         return f"{self.message}\n\n{tail}{'; ' if more else ''}{more}"
+
+
+def _in_order(found: Diagnostic) -> tuple[str, int, int, str, int]:
+    """By file, line, cell and column; `AA2` comes after `B2`."""
+    place = found.place or Place("", 0, 0)
+    return place.file, place.line, len(place.cell), place.cell, place.column
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

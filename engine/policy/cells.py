@@ -32,15 +32,19 @@ class CellReader:
         self.known: dict[tuple[str, c.Var | t.Type], Checked] = {}
         self.patterns: dict[tuple[str, c.Var], c.Core | None] = {}
 
-    def input(self, text: str, operand: c.Var) -> Checked:
-        """The test of a cell, over the variable of its input."""
+    def input(self, text: str | None, operand: c.Var) -> Checked:
+        """The test of a cell, over the variable of its input. None is a cell that is in error already."""
+        if text is None:
+            return None, []
         key = (text, operand)
         if key not in self.known:
             slip = cell_slip(text, operand.type)
             self.known[key] = (None, [slip]) if slip is not None else self.test(text, operand)
         return self.known[key]
 
-    def output(self, text: str, expect: t.Type) -> Checked:
+    def output(self, text: str | None, expect: t.Type) -> Checked:
+        if text is None:
+            return None, []
         key = (text, expect)
         if key not in self.known:
             self.known[key] = check_value(text, expect, self.scope)

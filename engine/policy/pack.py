@@ -8,7 +8,7 @@ import hashlib
 import io
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
@@ -948,7 +948,9 @@ class _Loader:
             spec.table, spec.hit_policy, tuple(known[: len(expressions)]), tuple(known[len(expressions) :])
         )
         try:
-            return list(read_xlsx(file, sheet, shape))
+            found = read_xlsx(file, sheet, shape)
+            self.defects.extend(found.defects)
+            return list(found.rows)
         except PackError as error:
             for defect in error.diagnostics:
                 self.defects.append(
@@ -1039,8 +1041,14 @@ class _Loader:
         return len(self.defects) == before
 
     def row(
-        self, number: int, cells: list[str], place: Any, names: list[tuple[str, t.Type]], signature: Callable_
+        self,
+        number: int,
+        cells: list[str | None],
+        place: Any,
+        names: list[tuple[str, t.Type]],
+        signature: Callable_,
     ) -> Row | None:
+        """A row as core; cells that are None are in error already."""
         tests: list[c.Core | None] = []
         reader = self.cell_reader
         for i, (_, type_) in enumerate(names):
@@ -1057,7 +1065,9 @@ class _Loader:
         """Cells may speak of parameters, and of their input."""
         return CellReader(Scope(parameters=self.scope.parameters, broken=self.scope.broken))
 
-    def outputs(self, cells: list[str], signature: Callable_, place: Any) -> tuple[c.Core, ...] | None:
+    def outputs(
+        self, cells: Sequence[str | None], signature: Callable_, place: Any
+    ) -> tuple[c.Core, ...] | None:
         if len(cells) != len(signature.outputs):
             self.defects.append(
                 Diagnostic(
@@ -1507,7 +1517,7 @@ def _cells_of(line: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _part(place: Place, cell: str, span: tuple[int, int]) -> Place:
+def _part(place: Place, cell: str | None, span: tuple[int, int]) -> Place:
     """The part of a cell that an error speaks of, where the cell stands in the file as it is read."""
     start = place.column - 1
     if place.text[start : start + place.length] != cell:

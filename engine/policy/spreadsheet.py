@@ -34,8 +34,8 @@ from sancha.engine.policy.workbook import DIGITS, Sheet, letters, open_sheet, pl
 if TYPE_CHECKING:
     from sancha.engine.policy.pack import Pack
 
-#: The cells of a row, inputs before outputs, and the place of cell number i.
-Cells = tuple[list[str], Callable[[int], Place]]
+#: The cells of a row, inputs before outputs, those in error None; and the place of cell number i.
+Cells = tuple[list[str | None], Callable[[int], Place]]
 
 #: Other workbooks, which are not read.
 OTHER_BOOKS: Final = frozenset((".xls", ".xlsm", ".xlsb", ".ods", ".et", ".numbers"))
@@ -74,17 +74,22 @@ def sheet_of(rows: str) -> tuple[str, str | None]:
     return (name, sheet) if mark and name.lower().endswith(".xlsx") else (rows, None)
 
 
-def read_xlsx(path: Path, sheet: str | None, shape: TableShape) -> list[Cells]:
+@dataclass(frozen=True, slots=True)
+class SheetRows:
+    """The rows of a table as a sheet has them, a note for each, and the defects of their cells."""
+
+    rows: list[Cells]
+    notes: list[str]
+    defects: list[Diagnostic]
+
+
+def read_xlsx(path: Path, sheet: str | None, shape: TableShape) -> SheetRows:
     """The rows of a table from a sheet of a workbook.
 
-    `sheet`: its name; None for the sheet named as the table, or the only one that is visible. Raises PackError with
-    all defects, each with its cell (`authority.xlsx!D14`, the sheet before the cell if there are several).
+    `sheet`: its name; None for the sheet named as the table, or the only one that is visible. Every defect names its
+    cell (`authority.xlsx!D14`, the sheet before the cell if there are several). Raises PackError where there are no
+    rows to speak of: for a workbook that cannot be read, or a header that does not fit the table.
     """
-    return [cells for cells, _ in read_noted(path, sheet, shape)]
-
-
-def read_noted(path: Path, sheet: str | None, shape: TableShape) -> list[tuple[Cells, str]]:
-    """As `read_xlsx`, each row with its note, annotation or message."""
     return _Reader(open_sheet(path, sheet, shape.name), shape).rows()
 
 
@@ -127,7 +132,7 @@ class _Reader:
         if found not in self.defects:
             self.defects.append(found)
 
-    def rows(self) -> list[tuple[Cells, str]]:
+    def rows(self) -> SheetRows:
         sheet = self.sheet
         full = sheet.filled
         if not full:
@@ -139,12 +144,11 @@ class _Reader:
         for source in layout.sources:
             self.known |= {source.column, source.operators}
         self.hidden(layout, full)
-        out = [(self.row(row, layout), self.note(row, layout)) for row in full if row >= layout.first]
-        if not out and not self.defects:
+        below = [row for row in full if row >= layout.first]
+        rows, notes = [self.row(row, layout) for row in below], [self.note(row, layout) for row in below]
+        if not rows:
             self.defect("the table has no rows", full[-1], 0)
-        if self.defects:
-            raise PackError(self.defects)
-        return out
+        return SheetRows(rows, notes, self.defects)
 
     def hidden(self, layout: _Layout, full: list[int]) -> None:
         for row in full:
@@ -165,7 +169,7 @@ class _Reader:
             self.defect("the cell stands under no column of the table", row, column, self.shape.listed())
         anchors = [self.anchor(row, source.column, layout.first) for source in layout.sources]
         if cells and not cells & self.known:
-            return [], lambda i: self.sheet.place(row, i)  # what strays is no row
+            return [None] * len(anchors), lambda i: self.sheet.place(row, i)  # what strays is no row
         texts = [self.operand(row, source, i, layout) for i, source in enumerate(layout.sources)]
         return texts, lambda i: self.sheet.place(*anchors[i])
 
@@ -185,13 +189,13 @@ class _Reader:
             self.defect("the cell is merged with the header", top, left, "split it")
         return top, left
 
-    def operand(self, row: int, source: _Source, i: int, layout: _Layout) -> str:
-        """The text of a cell, together with its operator; any text where it is in error."""
+    def operand(self, row: int, source: _Source, i: int, layout: _Layout) -> str | None:
+        """The text of a cell, together with its operator; None where it is in error."""
         column, is_input = self.shape.columns[i], i < len(self.shape.inputs)
         at = beside = self.anchor(row, source.column, layout.first)
         text = self.cell(*at, column)
         if text is None:
-            return "-"
+            return None
         operator = ""
         if source.operators is not None:
             beside = self.anchor(row, source.operators, layout.first)
@@ -215,7 +219,7 @@ class _Reader:
             return _input(text, column.type) if layout.foreign else text
         except _NotUnderstoodError as error:
             self.defect(error.message, *(beside if error.operator else at), error.help)
-            return "-"
+            return None
 
     def cell(self, row: int, column: int, own: Column) -> str | None:
         """The cell as it would stand in CSV; None where it is in error."""
@@ -690,8 +694,8 @@ def _sources(
         return rows, []
     file, sheet = sheet_of(rows)
     if file.lower().endswith(".xlsx"):
-        noted = read_noted(folder / file, sheet, shape)
-        return [cells for (cells, _), _ in noted], [note for _, note in noted]
+        found = read_xlsx(folder / file, sheet, shape)
+        return [[cell or "" for cell in cells] for cells, _ in found.rows], found.notes
     records = csv.reader(io.StringIO(read_text(folder / file, file)), strict=True)
     full = [[cell.strip() for cell in record] for record in records if any(cell.strip() for cell in record)]
     header = full[0]
