@@ -147,6 +147,7 @@ class Checker:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.defects: list[Defect] = []
+        self.reported: set[Defect] = set()
         self.names: dict[str, _Meaning] = dict(scope.variables)
         for name, (var, list_name) in scope.items.items():
             fields = scope.lists.get(list_name) or scope.reference.get(list_name) or {}
@@ -161,7 +162,8 @@ class Checker:
     def defect(self, code: str, message: str, node: s.Node | s.Span, help: str | None = None) -> c.Core:
         span = node.span if isinstance(node, s.Node) else node
         found = Defect(code, message, span, help)
-        if found not in self.defects:  # both ends of a range may be wrong in the same way
+        if found not in self.reported:  # both ends of a range may be wrong in the same way
+            self.reported.add(found)
             self.defects.append(found)
         return _BAD
 
