@@ -284,6 +284,8 @@ def MATCHES(site: Site, condition: bool, value: Any, test: Any) -> bool | None:
             equal(value, part) is True or (isinstance(part, Range) and within(value, part) is True)
             for part in test
         )
+    if condition and test is None:
+        return None  # what could not be computed is equal to nothing
     if condition and isinstance(test, bool) and not isinstance(value, bool) and value is not None:
         return test
     return equal(value, test)
