@@ -22,4 +22,9 @@ rm -rf .venv
 "$python" -m venv .venv
 .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+if command -v npm >/dev/null; then
+  # An evaluator of other authors, for the tests that compare with it; they skip without.
+  npm ci --prefix tests/feelin --silent --no-audit --no-fund ||
+    echo "feelin could not be installed: the tests that compare with it are skipped" >&2
+fi
 touch .venv/ready
