@@ -394,10 +394,31 @@ def test_the_command(tmp_path: Path) -> None:
 def test_a_file_in_error_stays_as_it_is(tmp_path: Path, fault: str) -> None:
     (tmp_path / "bad.yaml").write_text(fault, encoding="utf-8")
     (tmp_path / "good.yaml").write_text("a:  1\n", encoding="utf-8")
+    (tmp_path / "pack.yaml").write_text("pack: p\n", encoding="utf-8")
     done = sancha("fmt", tmp_path)
     assert done.returncode == 2 and "bad.yaml" in done.stderr and "Traceback" not in done.stderr
     assert (tmp_path / "bad.yaml").read_text(encoding="utf-8") == fault
     assert (tmp_path / "good.yaml").read_text(encoding="utf-8") == "a: 1\n"
+
+
+def test_a_form_of_yaml_that_is_not_kept(tmp_path: Path) -> None:
+    """What the layout cannot hold is told, the file stays, and the others are formatted."""
+    (tmp_path / "pack.yaml").write_text("%YAML 1.1\n---\npack: p\n? [a]\n: 1\n", encoding="utf-8")
+    (tmp_path / "causes.yaml").write_text("C1:  {en: x}\n", encoding="utf-8")
+    done, defects = format_paths([tmp_path])
+    assert [file.path.name for file in done] == ["causes.yaml"] and len(defects) >= 1
+
+
+def test_other_files_of_a_folder_stay_and_links_too(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services:   {a: !tag x}\n", encoding="utf-8")
+    (tmp_path / "rule.yaml").write_text("rule:  A-1\n", encoding="utf-8")
+    (tmp_path / "link.yaml").symlink_to("rule.yaml")
+    done, defects = format_paths([tmp_path])
+    assert not defects and {file.path.name for file in done} == {"rule.yaml", "link.yaml"}
+    for file in done:
+        file.write()
+    assert (tmp_path / "link.yaml").is_symlink()
+    assert (tmp_path / "rule.yaml").read_text(encoding="utf-8") == "rule: A-1\n"
 
 
 def test_no_pack_and_no_paths(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import difflib
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -100,12 +101,13 @@ class Formatted:
 
     def write(self) -> None:
         """Puts the new text in place of the old one, whole or not at all."""
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        path = self.path.resolve()  # a link stays a link
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
                 file.write(self.after)
-            os.chmod(name, self.path.stat().st_mode & 0o777)
-            os.replace(name, self.path)
+            os.chmod(name, path.stat().st_mode & 0o777)
+            os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -114,8 +116,8 @@ class Formatted:
 def format_paths(paths: Iterable[Path]) -> tuple[list[Formatted], list[Diagnostic]]:
     """All YAML files and CSV tables below the paths, formatted but not written, and what could not be read.
 
-    A file in error is not among the first. A folder stands for the files below it, but for hidden ones. Raises
-    SanchaError for a path that is neither a folder nor a file of a pack.
+    A file in error is not among the first. A folder stands for the files of Sancha below it, but for hidden
+    ones. Raises SanchaError for a path that is neither a folder nor a YAML or CSV file.
     """
     done: dict[Path, Formatted] = {}
     defects: list[Diagnostic] = []
@@ -127,6 +129,8 @@ def format_paths(paths: Iterable[Path]) -> tuple[list[Formatted], list[Diagnosti
                 done[file] = format_file(file)
             except PackError as error:
                 defects.extend(error.diagnostics)
+            except SanchaError as error:
+                defects.append(Diagnostic("", error.message, Place(str(file), 1, 1), error.help))
     return list(done.values()), defects
 
 
@@ -147,11 +151,27 @@ def _as_it_stands(path: Path) -> str:
         return ""  # `read_text` says why
 
 
+_FIRST_KEY = re.compile(
+    rb"^(rule|decision|table|pack|vocabulary|parameters|waivers|mapping|instrument|engagement|responses):",
+    re.M,
+)
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether a YAML file is one that Sancha reads: it stands in a pack, or says what it is."""
+    if any((folder / "pack.yaml").is_file() for folder in file.parents):
+        return True
+    try:
+        return _FIRST_KEY.search(file.read_bytes()) is not None
+    except OSError:
+        return True  # reading it says why it cannot be
+
+
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
         for file in sorted([*path.rglob("*.yaml"), *path.rglob("*.csv")]):
             hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-            if not hidden and (file.suffix == ".yaml" or _tests_of(file) is not None):
+            if not hidden and (_is_ours(file) if file.suffix == ".yaml" else _tests_of(file) is not None):
                 yield file
     elif path.suffix in (".yaml", ".csv"):
         yield path
