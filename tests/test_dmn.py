@@ -654,7 +654,7 @@ def table(*rows: str, policy: str = "UNIQUE") -> str:
         (decision("A", '1 < "x" <\n 2 +* 3'), "E0102", "unexpected `*`", "* 3"),
         (decision("A", '@"2024-13-01"'), "E0209", "is no date, time or duration", '@"2024'),
         (decision("A", "1 instance of tNone"), "E0907", "there is no type `tNone`", "tNone"),
-        (decision("A", "1", type_ref="integer"), "E0907", "there is no type `integer`", "<decision"),
+        (decision("A", "1", type_ref="integer"), "E0907", "there is no type `integer`", "integer"),
         (decision("A", "1", requires("B")), "E0903", "refers to `#_B`, which is not there", "<decision"),
         ('<decision id="_1" name="A"/>', "E0912", 'decision "A" has no logic', "<decision"),
         (

@@ -8,7 +8,7 @@ from pathlib import Path
 from sancha.engine.diagnostics import Diagnostic, Place, SanchaError
 from sancha.engine.dmn import model as m
 from sancha.engine.dmn.lower import parts
-from sancha.engine.dmn.run import Element, Model, Unit, load
+from sancha.engine.dmn.run import Element, Model, Unit, load, position
 from sancha.engine.feel import core as c
 from sancha.engine.feel.errors import FeelError
 from sancha.engine.feel.full import Bounds, Cell, Problem, TableSpec, resolve
@@ -38,12 +38,7 @@ def check_model(path: Path | str) -> list[Diagnostic]:
     except SanchaError as error:
         place = error.where if isinstance(error.where, Place) else Place(str(error.where or path), 1, 1)
         return [Diagnostic(error.code or "", error.message, place, error.help)]
-    return sorted(dict.fromkeys(_found(model)), key=_position)
-
-
-def _position(diagnostic: Diagnostic) -> tuple[str, int, int]:
-    place = diagnostic.place
-    return (place.file, place.line, place.column) if place else ("", 0, 0)
+    return sorted(dict.fromkeys(_found(model)), key=position)
 
 
 def _found(model: Model) -> Iterator[Diagnostic]:
@@ -99,6 +94,15 @@ def _of_logic(model: Model, element: Element) -> Iterator[Diagnostic]:
         if isinstance(part, c.Dynamic) and part.function == "TABLE":
             spec: TableSpec = part.data[0]
             table = lowering.tables.get(part.site.place)
+            if spec.hit_policy in "PO" and not any(spec.order):
+                yield _at(
+                    model,
+                    unit,
+                    lowering.places[part.site.place][1].line,
+                    "E0903",
+                    f"{part.site.place}: hit policy {spec.hit_policy} ranks by output values, and none are listed",
+                    "list the values of an output, the first one first: `<outputValues>`",
+                )
             if spec.hit_policy == "U" and table is not None:
                 yield from _overlapping(model, unit, part.site.place, table, spec)
 

@@ -14,6 +14,7 @@ from typing import Any
 from sancha.engine.diagnostics import Diagnostic, Place, did_you_mean
 from sancha.engine.dmn import model as m
 from sancha.engine.feel import syntax as s
+from sancha.engine.feel.core import Site
 from sancha.engine.feel.kinds import (
     ANY,
     SIMPLE,
@@ -48,7 +49,7 @@ class Sources:
         whole = text.text[first : last if last >= 0 else None].rstrip("\r")
         source = self.line(path, line)
         at = source.find(whole) if whole.strip() else -1
-        if at < 0:
+        if at < 0 and whole.strip():
             # Signs that XML escapes stand otherwise in the file.
             escaped = whole.replace("&", "&amp;").replace("<", "&lt;")
             at = source.find(escaped)
@@ -148,7 +149,8 @@ class Types:
             return kind_from_type(parse_type(type_ref, list(self.named)), self.named)
         except (UnknownType, FeelSyntaxError):
             known = [*self.named, *SIMPLE]
-            place = Place(str(path or self.definitions.path), line, 1, 1, self._line(line))
+            text = m.Text(text=type_ref, line=line)
+            place = self.sources.place(path or self.definitions.path, text, 0, len(type_ref))
             self.problems.append(
                 Diagnostic("E0907", f"there is no type `{type_ref}`", place, did_you_mean(type_ref, known))
             )
@@ -256,6 +258,8 @@ class Lowering:
         #: What follows the name of an element: places are told apart by it, those of imported models too.
         self.where = where
         self.problems: list[Diagnostic] = []
+        #: Where each problem of a text is, as warnings tell it.
+        self.sites: dict[Diagnostic, Site] = {}
         self.places: dict[str, tuple[Path, m.Text]] = {}
         self.tables: dict[str, m.DecisionTable] = {}
         #: What was parsed: many cells of a table have one text.
@@ -350,9 +354,8 @@ class Lowering:
         self.places[place] = (self.definitions.path, text)
         language = text.language or self.definitions.expression_language
         if language and not _is_feel(language):
-            self.problem(
-                text, 0, len(text.text), "E0908", f"{place}: the expression language `{language}` is not FEEL"
-            )
+            message = f"the expression language `{language}` is not FEEL"
+            self.problem(place, text, (0, len(text.text)), "E0908", message, "write the text in FEEL")
             return None
         known = (parse, text.text, names)
         try:
@@ -360,15 +363,17 @@ class Lowering:
             if tree is None:
                 tree = self._trees[known] = parse(text.text, names | self.types.keys)
         except FeelSyntaxError as error:
-            self.problem(text, *error.span, error.code, f"{place}: {error.message}", error.help)
+            self.problem(place, text, error.span, error.code, error.message, error.help)
             return None
         return s.Located((0, len(text.text)), place, text.text, tree)
 
     def problem(
-        self, text: m.Text, start: int, end: int, code: str, message: str, help: str | None = None
+        self, place: str, text: m.Text, span: s.Span, code: str, message: str, help: str | None = None
     ) -> None:
-        at = self.types.sources.place(self.definitions.path, text, start, end)
-        self.problems.append(Diagnostic(code, message, at, help))
+        at = self.types.sources.place(self.definitions.path, text, *span)
+        found = Diagnostic(code, f"{place}: {message}", at, help)
+        self.problems.append(found)
+        self.sites[found] = Site(place, text.text, span)
 
     def items(
         self, expressions: Iterable[m.Expression], place: str, names: frozenset[str], what: str

@@ -93,7 +93,7 @@ class _Library:
 
     def imported(self, item: m.Import, importer: Path, problems: list[Diagnostic]) -> m.Import:
         def amiss(message: str, help: str) -> m.Import:
-            problems.append(Diagnostic("E0904", message, Place(str(importer), item.line, 1), help))
+            problems.append(Diagnostic("E0904", message, _place(importer, item.line), help))
             return item
 
         if (
@@ -134,6 +134,12 @@ class _Library:
                 if (namespace := target_namespace(path)) is not None:
                     self.folders[folder][namespace] = path
         return self.folders[folder].get(item.namespace)
+
+
+def _place(path: Path, number: int) -> Place:
+    line = path.read_text(encoding="utf-8", errors="replace").split("\n")[number - 1].rstrip("\r")
+    indent = len(line) - len(line.lstrip())
+    return Place(str(path), number, indent + 1, max(1, len(line) - indent), line)
 
 
 class _Reader:
@@ -245,6 +251,17 @@ class _Reader:
                 found[name] = child
         return found
 
+    def each_once(self, element: _E, path: str) -> None:
+        """Tells of names that stand twice among the parts of an element."""
+        names: set[str] = set()
+        for part in element.iterfind("/".join(f"{{{self.namespace}}}{tag}" for tag in path.split("/"))):
+            name = self.name(part, needed=False)
+            if name and name in names:
+                self.problem(
+                    part, "E0905", f"`{name}` stands twice in `{_tag(element)[1]}`", "rename one of them"
+                )
+            names.add(name)
+
     def about(self, element: _E) -> dict[str, Any]:
         """What all elements have."""
         extensions: list[str] = []
@@ -270,7 +287,7 @@ class _Reader:
     def name(self, element: _E, needed: bool = True) -> str:
         name = " ".join((element.get("name") or "").split())
         if needed and not name:
-            self.problem(element, "E0903", f"a `{_tag(element)[1]}` without a name", 'add `name="…"`')
+            self.problem(element, "E0903", f"`{_tag(element)[1]}` without a name", 'add `name="…"`')
         return name
 
     def type_ref(self, element: _E, attribute: str = "typeRef") -> str | None:
@@ -396,9 +413,11 @@ class _Reader:
             # An empty variable is how some tools write the result.
             if variable is not None and not variable.name:
                 variable = None
-            entries.append(
-                m.ContextEntry(variable=variable, value=self.within(child, "variable"), **self.about(child))
-            )
+            value = self.within(child, "variable")
+            if value is None:
+                self.problem(child, "E0903", "an entry without an expression", "without one it is null")
+            entries.append(m.ContextEntry(variable=variable, value=value, **self.about(child)))
+        self.each_once(element, "contextEntry/variable")
         return m.Context(entries=tuple(entries), **about)
 
     def read_invocation(self, element: _E, about: dict[str, Any]) -> m.Expression:
@@ -420,7 +439,11 @@ class _Reader:
             bindings.append(
                 m.Binding(parameter=parameter, value=self.within(child, "parameter"), **self.about(child))
             )
-        return m.Invocation(function=self.within(element, "binding"), bindings=tuple(bindings), **about)
+        self.each_once(element, "binding/parameter")
+        function = self.within(element, "binding")
+        if function is None:
+            self.problem(element, "E0903", "an invocation of nothing", "say which function is invoked")
+        return m.Invocation(function=function, bindings=tuple(bindings), **about)
 
     def read_functionDefinition(self, element: _E, about: dict[str, Any]) -> m.Expression:
         parameters = [
@@ -428,6 +451,7 @@ class _Reader:
             for name, child in self.children(element, "formalParameter", *_EXPRESSIONS)
             if name == "formalParameter"
         ]
+        self.each_once(element, "formalParameter")
         return m.FunctionDefinition(
             kind=self.choice(element, "kind", ("FEEL", "Java", "PMML"), "FEEL"),
             parameters=tuple(parameters),
@@ -454,6 +478,7 @@ class _Reader:
                         "give each column a cell",
                     )
                 rows.append(row)
+        self.each_once(element, "column")
         return m.Relation(columns=tuple(columns), rows=tuple(rows), **about)
 
     def read_conditional(self, element: _E, about: dict[str, Any]) -> m.Expression:
@@ -516,6 +541,14 @@ class _Reader:
                 rules.append(self.rule(child, len(inputs), len(outputs)))
         if not outputs:
             self.problem(element, "E0903", "a decision table without an output", "add `<output>`")
+        self.each_once(element, "output")
+        if element.get("aggregation") and element.get("hitPolicy") != "COLLECT":
+            self.problem(
+                element,
+                "E0903",
+                "`aggregation` without hit policy COLLECT",
+                'it has no effect: write `hitPolicy="COLLECT"`',
+            )
         return m.DecisionTable(
             inputs=tuple(inputs),
             outputs=tuple(outputs),

@@ -107,7 +107,7 @@ def evaluate_file(
                 code="E0914",
                 where=str(inputs),
                 help=did_you_mean(name, model.input_names)
-                or "its inputs are " + (", ".join(model.input_names) or "none"),
+                or "its inputs are " + (", ".join(dict.fromkeys(model.input_names)) or "none"),
             )
     try:
         values = {name: from_json(value, model.input_kind(name)) for name, value in given.items()}
@@ -226,7 +226,7 @@ class Model:
     def defects(self) -> list[Diagnostic]:
         """`problems`, and what was found amiss with types since, each once."""
         found = [*self.problems, *(p for unit in self.units.values() for p in unit.types.problems)]
-        return list(dict.fromkeys(found))
+        return sorted(dict.fromkeys(found), key=position)
 
     def find(self, name: str, kinds: Any, namespace: str | None = None) -> Element | None:
         """An element by its name: of this model, or else, where only one has the name, of an imported one."""
@@ -476,7 +476,8 @@ class Model:
         if element.program is None and not element.problems:
             warn(Site(element.what, "", (0, 0)), "no logic", f"{element.what} has no logic")
         for problem in element.problems:
-            warn(Site(element.what, "", (0, 0)), "syntax", problem.message)
+            site = element.unit.lowering.sites.get(problem, Site(element.what, "", (0, 0)))
+            warn(site, "syntax", problem.message)
 
     # -- the graph ----------------------------------------------------------------------------------------
 
@@ -500,6 +501,12 @@ class Model:
         unit = Unit(definitions, types, Lowering(definitions, types, where))
         self.units[definitions.namespace] = unit
         self.problems += [*definitions.problems, *types.problems]
+        kinds: set[str] = set()
+        for kind in definitions.item_definitions:
+            if kind.name in kinds:
+                message = f"the type `{kind.name}` stands twice in the model"
+                self._problem(definitions, kind.line, "E0905", message, "rename one of them")
+            kinds.add(kind.name)
         names: dict[str, int] = {}
         for element in definitions.elements:
             key = _id(element)
@@ -566,12 +573,12 @@ class Model:
             return found
         if found is not None:
             message = f"{element.what} refers to {found.what}, which cannot stand here"
+            wanted = kinds if isinstance(kinds, tuple) else (kinds,)
+            help: str | None = "what can stand here: " + " or ".join(_WORDS[kind] for kind in wanted)
         else:
             message = f"{element.what} refers to `{reference.href}`, which is not there"
-        ids = [e.key[1] for e in element.unit.elements.values()]
-        self._problem(
-            element.unit.definitions, reference.line, "E0903", message, did_you_mean(reference.target, ids)
-        )
+            help = did_you_mean(reference.target, [e.key[1] for e in element.unit.elements.values()])
+        self._problem(element.unit.definitions, reference.line, "E0903", message, help)
         return None
 
     def resolve(self, unit: Unit, reference: m.Reference) -> Element | None:
@@ -661,6 +668,12 @@ class Model:
             where=Place(str(definitions.path), line, 1, 1, self.sources.line(definitions.path, line)),
             help="take out one of these requirements",
         )
+
+
+def position(diagnostic: Diagnostic) -> tuple[str, int, int]:
+    """What diagnostics are sorted by."""
+    place = diagnostic.place
+    return (place.file, place.line, place.column) if place else ("", 0, 0)
 
 
 def _once(warnings: Iterable[Warning]) -> tuple[Warning, ...]:
