@@ -409,8 +409,9 @@ def test_shapes_do_not_overlap_and_lines_pass_between_them() -> None:
         sound(sizes, edges)
 
 
-def test_the_diagram_shows_every_element_and_requirement(tmp_path: Path) -> None:
-    export_pack(RULES, "dmn15", tmp_path / "model.dmn")
+@pytest.mark.parametrize("rules", [False, True])
+def test_the_diagram_shows_every_element_and_requirement(tmp_path: Path, rules: bool) -> None:
+    export_pack(RULES, "dmn15", tmp_path / "model.dmn", rules=rules)
     root = etree.parse(tmp_path / "model.dmn").getroot()
     shown = {node.get("dmnElementRef") for node in root.iter("{*}DMNShape")}
     drawn = {node.get("dmnElementRef") for node in root.iter("{*}DMNEdge")}

@@ -213,7 +213,10 @@ def _local(node: etree._Element) -> str:
 
 @dataclass
 class _Element:
-    """An element of the decision requirements graph; `requires` are names of others, with the kind of requirement."""
+    """An element of the decision requirements graph. `needs` are the names of those that it requires.
+
+    `page` is the clause on whose page of the diagram the conditions of a rule stand.
+    """
 
     kind: str
     name: str
@@ -221,6 +224,7 @@ class _Element:
     used: Used = field(default_factory=Used)
     needs: set[str] = field(default_factory=set)
     sources: set[str] = field(default_factory=set)
+    page: str | None = None
 
 
 class Exporter:
@@ -489,7 +493,10 @@ class Exporter:
                     texts.append((self.span(span)[1], standard.text(core)))
             text = self.by_day(texts, self.on is None, standard.used)
             self.note_clock(f"{name}_{suffix}", standard.used)
-            self.literal_element(pseudo, f"{name}_{suffix}", t.BOOLEAN, text, standard.used, part="rule")
+            shown = self.literal_element(
+                pseudo, f"{name}_{suffix}", t.BOOLEAN, text, standard.used, part="rule"
+            )
+            shown.page = rule.clause
 
     # -- parameters ---------------------------------------------------------------------------------------
 
@@ -828,12 +835,26 @@ class Exporter:
     # -- the diagram --------------------------------------------------------------------------------------
 
     def diagram(self, root: etree._Element) -> None:
-        edges = [(need, e.name) for e in self.elements.values() for need in sorted(e.needs)]
-        sizes = {e.name: _SIZES[e.kind] for e in self.elements.values()}
-        found = layout(sizes, edges)
+        """One page with the tables and decisions, and one for the checks of each clause, with what they require."""
+        holder = etree.SubElement(root, f"{{{_DMNDI[self.target]}}}DMNDI")
+        # The modeler of Camunda 8 shows one page.
+        pages = [
+            None,
+            *sorted({e.page for e in self.elements.values() if e.page} if not self.camunda else ()),
+        ]
+        for clause in pages:
+            own = [e for e in self.elements.values() if self.camunda or e.page == clause]
+            if clause is None and not self.camunda:
+                read = set().union(*(e.needs for e in own))
+                own = [e for e in own if e.name in read or e.kind in ("decision", "businessKnowledgeModel")]
+            edges = [(need, e.name) for e in own for need in sorted(e.needs)]
+            shown = {e.name for e in own} | {low for low, _ in edges}
+            self.page(holder, f"clause {clause}" if clause else self.pack.name, shown, edges)
+
+    def page(self, holder: etree._Element, title: str, shown: set[str], edges: list[tuple[str, str]]) -> None:
+        found = layout({n: _SIZES[e.kind] for n, e in self.elements.items() if n in shown}, edges)
         di = _DMNDI[self.target]
-        holder = etree.SubElement(root, f"{{{di}}}DMNDI")
-        attributes = {"id": self.id("diagram"), "name": self.pack.name}
+        attributes = {"id": self.id("diagram", title), "name": title}
         page = etree.SubElement(holder, f"{{{di}}}DMNDiagram", attributes)
         if not self.camunda:
             width, height = found.size
