@@ -209,6 +209,8 @@ def run_terminal(
             reply = dialogue.reply(text)
         except SanchaError as error:
             reply = rendered(error)
+        except KeyboardInterrupt:
+            reply = "interrupted"
         if reply is None:
             return
         if reply:
