@@ -20,6 +20,14 @@ from sancha.engine.dmn.check import check_model
 from sancha.engine.dmn.run import Evaluation, Model, from_json, load, to_json
 
 MODELS = Path(__file__).resolve().parent / "dmn" / "models"
+NAMESPACES = (
+    "http://www.omg.org/spec/DMN/20151101/dmn.xsd",
+    "http://www.omg.org/spec/DMN/20180521/MODEL/",
+    "https://www.omg.org/spec/DMN/20191111/MODEL/",
+    "https://www.omg.org/spec/DMN/20211108/MODEL/",
+    "https://www.omg.org/spec/DMN/20230324/MODEL/",
+    "https://www.omg.org/spec/DMN/20240513/MODEL/",
+)
 EXPECTED = sorted(MODELS.rglob("*.json"))
 
 
@@ -71,6 +79,21 @@ def test_each_warning_has_its_place_in_the_model(path: Path) -> None:
             place = model.place_of(warning)
             assert place is not None, warning
             assert place.line > 1, warning
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_each_edition_of_the_standard_is_read(namespace: str, tmp_path: Path) -> None:
+    for subject in ("graph/services", "tables/several-outputs", "boxed/contexts", "text/prefixes"):
+        source = (MODELS / f"{subject}.dmn").read_text(encoding="utf-8")
+        for known in NAMESPACES:
+            source = source.replace(f'="{known}"', f'="{namespace}"')
+        path = tmp_path / "model.dmn"
+        path.write_text(source, encoding="utf-8")
+        model = load(path)
+        assert not model.problems
+        for case in expected(MODELS / f"{subject}.json")["cases"]:
+            found = evaluated(model, case)
+            assert {key: to_json(value) for key, value in found.values.items()} == case["gives"]
 
 
 def test_every_model_is_used() -> None:
