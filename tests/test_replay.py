@@ -7,6 +7,9 @@ import json
 import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -483,3 +486,151 @@ def test_what_whole_numbers_cannot_hold_is_computed_by_the_row_and_told(tmp_path
         run = both(tmp_path, tmp_path / "book", tmp_path / "pack")
         assert json.loads((run / "run.json").read_text())["row_functions"] == told_
         assert pq.read_table(run / "codes.parquet")["T-01"].to_pylist() == [0 if not told_ else 1]
+
+
+# -- runs that are stopped ----------------------------------------------------------------------------------------
+
+#: Replays in chunks of 7 files, and ends by SIGKILL before the so many-th call of what writes.
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+from sancha.engine.run import parquet_append, replay, results, working
+
+working.CHUNK = 7
+left = [int(sys.argv[1])]
+
+
+def deadly(function):
+    def call(*args, **options):
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **options)
+
+    return call
+
+
+parquet_append._encoded = deadly(parquet_append._encoded)
+results.RunWriter.commit = deadly(results.RunWriter.commit)
+results.ParquetAppender.take_ends = deadly(results.ParquetAppender.take_ends)
+results.ParquetAppender.finish = deadly(results.ParquetAppender.finish)
+results._added_up = deadly(results._added_up)
+results._replace = deadly(results._replace)
+folder = Path(sys.argv[2])
+replay.replay(folder / "book", folder / "pack", folder / "run", progress=False)
+"""
+WRITTEN = ("codes.parquet", "outcomes.parquet", "exceptions.parquet")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs signals that cannot be caught")
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_that_is_killed_carries_on_and_ends_with_the_same_bytes(
+    tmp_path: Path, demo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(working, "CHUNK", 7)
+    demo(tmp_path / "whole")
+    (tmp_path / "stopped.py").write_text(STOPPED)
+    rng = random.Random(seed)
+    # Seven calls a chunk, fifteen chunks, nine calls at the end.
+    for calls in (rng.randint(1, 40), rng.randint(1, 40), rng.randint(30, 60)):
+        command = [sys.executable, str(tmp_path / "stopped.py"), str(calls), str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, check=False)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert not (tmp_path / "run").exists() and (tmp_path / ".run.partial").is_dir()
+    judged: list[int] = []
+    monkeypatch.setattr(RunWriter, "codes", _noted(RunWriter.codes, judged))
+    demo(tmp_path / "run")
+    assert sum(judged) < 100, "what was done before is not done again"
+    for name in WRITTEN:
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert left(tmp_path) == ["run", "stopped.py", "whole"]
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == sorted([*WRITTEN, "run.json"])
+
+
+def _noted(function: Callable[..., None], judged: list[int]) -> Callable[..., None]:
+    def call(writer: RunWriter, table: pa.Table) -> None:
+        judged.append(table.num_rows)
+        function(writer, table)
+
+    return call
+
+
+def stopped(monkeypatch: pytest.MonkeyPatch, run: Callable[[], object], after: int) -> None:
+    """Ctrl-C after so many chunks."""
+    commit = RunWriter.commit
+    calls: list[object] = []
+
+    def interrupted(writer: RunWriter, note: Any) -> None:
+        commit(writer, note)
+        calls.append(note)
+        if len(calls) == after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunWriter, "commit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+
+
+def test_a_run_that_is_interrupted_carries_on_and_says_so(
+    tmp_path: Path,
+    demo: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(working, "CHUNK", 7)
+    demo(tmp_path / "whole")
+    stopped(monkeypatch, lambda: demo(tmp_path / "run"), 4)
+    assert left(tmp_path) == [".run.partial", "whole"]
+    # Half a line of the journal, and bytes beyond what was committed, count for nothing.
+    with (tmp_path / ".run.partial" / "journal.jsonl").open("a") as journal:
+        journal.write('{"done": {"files": 7')
+    with (tmp_path / ".run.partial" / "codes.parquet").open("ab") as codes:
+        codes.write(b"x" * 1000)
+    replay(tmp_path / "book", tmp_path / "pack", tmp_path / "run")
+    assert "carrying on with the run that was stopped after 28 files" in capsys.readouterr().err
+    for name in WRITTEN:
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert left(tmp_path) == ["run", "whole"]
+
+
+def test_a_run_of_another_policy_starts_anew_and_says_so(
+    tmp_path: Path,
+    demo: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(working, "CHUNK", 7)
+    demo(tmp_path / "whole", hindsight=True)
+    stopped(monkeypatch, lambda: demo(tmp_path / "run"), 2)
+    replay(tmp_path / "book", tmp_path / "pack", tmp_path / "run", hindsight=True)
+    assert "starting anew" in capsys.readouterr().err
+    assert differences(tmp_path / "run", tmp_path / "whole") == []
+
+
+def test_portfolio_rules_remember_what_was_counted_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = small_pack(tmp_path / "pack", GROUPS)
+    rows = [loan(i, loan__grade=1, visits=0, loan__branch=["East", "West", None][i % 3]) for i in range(9)]
+    rows.append(loan(9, loan__grade=None, visits=0))
+    small_book(tmp_path / "book", pack, rows, [])
+    monkeypatch.setattr(working, "CHUNK", 4)
+
+    def run(out: Path) -> None:
+        replay(tmp_path / "book", tmp_path / "pack", out, progress=False)
+
+    run(tmp_path / "whole")
+    stopped(monkeypatch, lambda: run(tmp_path / "run"), 2)
+    run(tmp_path / "run")
+    assert differences(tmp_path / "run", tmp_path / "whole") == []
+
+
+def test_two_replays_do_not_write_the_same_run(tmp_path: Path, demo: Callable[..., Path]) -> None:
+    pytest.importorskip("fcntl")
+    with (
+        RunWriter(tmp_path / "run", [], {}),
+        pytest.raises(SanchaError, match="another replay is writing `run`"),
+    ):
+        demo(tmp_path / "run")
+    assert demo(tmp_path / "run").is_dir()

@@ -150,9 +150,14 @@ class Columns:
 
     # -- running ------------------------------------------------------------------------------------------
 
-    def results(self, spill: Path) -> Iterator[ChunkResult]:
-        """The results of all chunks, in order of loan ids. `spill` is a folder for what memory does not hold."""
-        chunks = list(spans(self.book.tables[LOANS]))
+    def results(self, spill: Path, *, skip: int = 0, exceptions: bool = True) -> Iterator[ChunkResult]:
+        """The results of all chunks but the first `skip`, in order of loan ids; with or without exceptions.
+
+        `spill` is a folder for what memory does not hold.
+        """
+        chunks = list(spans(self.book.tables[LOANS]))[skip:]
+        if not chunks:
+            return
         cores = min(os.cpu_count() or 1, MOST_WORKERS)
         workers = min(cores, len(chunks))
         with duckdb.connect() as connection:
@@ -164,7 +169,8 @@ class Columns:
             self._tables(connection).reference()
             connection.execute("SET preserve_insertion_order = false")
             # A book of one chunk has its rules share the cores.
-            made = [_Worker(self, connection, i, hands=max(cores // workers, 1)) for i in range(workers)]
+            hands = max(cores // workers, 1)
+            made = [_Worker(self, connection, i, hands, exceptions) for i in range(workers)]
             yield from _in_order(made, chunks)
 
     def _tables(self, connection: duckdb.DuckDBPyConnection) -> WorkingTables:
@@ -244,8 +250,16 @@ def _in_order(workers: Sequence[_Worker], chunks: Sequence[Span]) -> Iterator[Ch
 class _Worker:
     """Judges chunks with tables of its own, in a schema of the shared database."""
 
-    def __init__(self, columns: Columns, shared: duckdb.DuckDBPyConnection, number: int, hands: int) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        shared: duckdb.DuckDBPyConnection,
+        number: int,
+        hands: int,
+        with_exceptions: bool,
+    ) -> None:
         self.columns = columns
+        self.with_exceptions = with_exceptions
         self.shared = shared
         shared.execute(f"CREATE SCHEMA worker{number}")
         self.cursors = [shared.cursor() for _ in range(hands)]
@@ -269,7 +283,8 @@ class _Worker:
         codes = self.codes()
         counts, found = self.counts()
         tallies = {c.plan.id: self.tally(c) for c in self.columns.portfolio}
-        return ChunkResult(span.files, codes, counts, self.exceptions(found), tallies)
+        exceptions = self.exceptions(found) if self.with_exceptions else EXCEPTIONS_SCHEMA.empty_table()
+        return ChunkResult(span.files, codes, counts, exceptions, tallies)
 
     def table(self, text: str, schema: pa.Schema) -> pa.Table:
         return self.cursor.sql(text).to_arrow_table().cast(schema)

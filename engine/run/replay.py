@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from decimal import Context, Decimal
@@ -23,13 +23,15 @@ from sancha.engine.feel import core as c
 from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.plan import ListEvidence, Plan, PortfolioPlan, RulePlan
+from sancha.engine.run import working
 from sancha.engine.run.columns import Columns
-from sancha.engine.run.portfolio import RowTallies, Tally, judge_groups
+from sancha.engine.run.portfolio import RowTallies, Sum, Tally, judge_groups
 from sancha.engine.run.results import (
     EXCEPTIONS,
     EXCEPTIONS_SCHEMA,
     FORMAT,
     OUTCOMES_SCHEMA,
+    SPILL,
     Run,
     RunWriter,
     codes_schema,
@@ -52,11 +54,15 @@ def replay(
     hindsight: bool = False,
     progress: bool = True,
     as_of: date | None = None,
+    exceptions: bool = True,
 ) -> Run:
     """Judge every file of a book by every rule of a pack, and write the run to the folder `out`.
 
-    `engine` is `columns` or `row`; both give the same. `as_of` replaces the day of the book. SanchaError where the
-    book, the pack or the place of the results cannot be worked with; then nothing is left at `out`, or what was there.
+    `engine` is `columns` or `row`; both give the same. `as_of` replaces the day of the book. Without `exceptions` the
+    columnar engine leaves `exceptions.parquet` empty but for groups. A run of the columnar engine that was stopped, by
+    Ctrl-C or by the end of its process, is carried on by the next of the same book, pack and options, and ends with the
+    same bytes. SanchaError where the book, the pack or the place of the results cannot be worked with; then nothing is
+    left at `out`, or what was there.
     """
     if engine not in ENGINES:
         raise SanchaError(f"unknown engine `{engine}`", help=f"the engines are {' and '.join(ENGINES)}")
@@ -68,9 +74,10 @@ def replay(
     if policy.product is not None:
         plan = dataclasses.replace(plan, facts=plan.facts | {policy.product})
     day = as_of or opened.as_of
-    run = _Run(policy, opened, plan, day, hindsight)
-    with RunWriter(out, [rule.id for rule in plan.rules]) as writer:
-        with _bar(progress, opened.loans) as step:
+    run = _Run(policy, opened, plan, day, hindsight, exceptions)
+    key = _key(run) if engine == "columns" else None
+    with RunWriter(out, [rule.id for rule in plan.rules], key) as writer:
+        with _bar(progress, opened.loans, *_told(writer)) as step:
             row_functions = ENGINES[engine](run, writer, step)
         writer.finish(
             {
@@ -153,11 +160,36 @@ class _Run:
     plan: Plan
     as_of: date
     hindsight: bool
+    exceptions: bool
+
+
+def _key(run: _Run) -> dict[str, Any]:
+    """All that the results depend on."""
+    stats = {name: path.stat() for name, path in run.book.tables.items()}
+    return {
+        "pack": run.pack.digest,
+        "book": run.book.digest,
+        "tables": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()},
+        "as_of": run.as_of.isoformat(),
+        "hindsight": run.hindsight,
+        "exceptions": run.exceptions,
+        "chunk": working.CHUNK,
+        "versions": versions(),
+    }
+
+
+def _told(writer: RunWriter) -> Iterator[str]:
+    """What became of a run that was stopped."""
+    if writer.done:
+        files = sum(note["files"] for note in writer.done)
+        yield f"carrying on with the run that was stopped after {files:,} files"
+    if writer.forgotten:
+        yield "a run was stopped here, of another book, pack, version or options: starting anew"
 
 
 @contextmanager
-def _bar(shown: bool, files: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error; calls to what it gives advance it by so many files."""
+def _bar(shown: bool, files: int, *messages: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, below messages; calls to what it gives advance it by so many files."""
     columns = [
         TextColumn("replay"),
         BarColumn(),
@@ -166,6 +198,8 @@ def _bar(shown: bool, files: int) -> Iterator[Callable[[int], None]]:
         TimeElapsedColumn(),
     ]
     with Progress(*columns, console=Console(stderr=True), disable=not shown, transient=True) as bar:
+        for message in messages if shown else ():
+            bar.console.print(message)
         task = bar.add_task("replay", total=files)
         yield lambda count: bar.advance(task, count)
 
@@ -202,18 +236,46 @@ def _write_groups(run: _Run, tallies: dict[str, Tally], reference: Reference, wr
 def _judge_columns(run: _Run, writer: RunWriter, step: Callable[[int], None]) -> dict[str, list[str]]:
     """The columnar engine: chunk by chunk. Gives the rules that are computed in part by the row's functions."""
     tallies = {plan.id: Tally() for plan in run.plan.portfolio}
-    spill = writer.folder / "spill"
+    for note in writer.done:
+        for rule, found in note["tallies"].items():
+            tallies[rule].update(_tally(found))
+        step(note["files"])
+    spill = writer.folder / SPILL
     columns = Columns(run.pack, run.book, run.plan, run.as_of)
-    for chunk in columns.results(spill):
+    for chunk in columns.results(spill, skip=len(writer.done), exceptions=run.exceptions):
         writer.codes(chunk.codes)
         writer.count(chunk.counts)
         writer.exceptions(chunk.exceptions)
         for rule, tally in chunk.tallies.items():
             tallies[rule].update(tally)
+        told = {rule: _told_tally(tally) for rule, tally in chunk.tallies.items()}
+        writer.commit({"files": chunk.files, "tallies": told})
         step(chunk.files)
     shutil.rmtree(spill, ignore_errors=True)
     _write_groups(run, tallies, read_reference(run.book, run.pack.vocabulary), writer)
     return columns.row_functions()
+
+
+def _told_tally(tally: Tally) -> dict[str, Any]:
+    """A tally as JSON; None sorts before all texts."""
+    return {
+        "groups": [
+            [group, found.files, str(found.total), str(found.exposure)]
+            for group, found in sorted(
+                tally.groups.items(), key=lambda item: (item[0] is not None, item[0] or "")
+            )
+        ],
+        "open": sorted(tally.open, key=lambda group: (group is not None, group or "")),
+        "missing": sorted(tally.missing),
+        "group_missing": sorted(tally.group_missing),
+    }
+
+
+def _tally(told: Mapping[str, Any]) -> Tally:
+    groups = {
+        group: Sum(files, Decimal(total), Decimal(sum_)) for group, files, total, sum_ in told["groups"]
+    }
+    return Tally(groups, set(told["open"]), set(told["missing"]), set(told["group_missing"]))
 
 
 # -- row by row -------------------------------------------------------------------------------------------------------

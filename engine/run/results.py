@@ -1,11 +1,12 @@
-"""What a run leaves on disk (docs/formats.md, "A run"): schemas, and a writer that leaves all of it or nothing."""
+"""What a run leaves on disk (docs/formats.md, "A run"): schemas, and a writer that leaves all of it, or what the next
+writer carries on with."""
 
 from __future__ import annotations
 
 import errno
 import json
+import os
 import platform
-import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -13,23 +14,26 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 import sancha
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.plan import Outcome
+from sancha.engine.run.parquet_append import ParquetAppender
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
 
 FORMAT = 1
 RUN_FILE = "run.json"
 #: Outcomes that are written file by file.
 EXCEPTIONS = (Outcome.BREACH, Outcome.UNKNOWN, Outcome.WAIVED)
 
-#: Counts that are kept before equal groups are added up.
-_MANY_COUNTS = 1_000_000
 EXPOSURE = pa.decimal128(18, 2)
 EXCEPTIONS_SCHEMA = pa.schema(
     [
@@ -86,18 +90,35 @@ class Run:
         return counts
 
 
+#: Notes what is done, a line a chunk, for a run that is stopped in between.
+_JOURNAL = "journal.jsonl"
+_COUNTS = "counts"
+#: The folder of a run for what memory does not hold.
+SPILL = "spill"
+#: What adding up the counts of a run may hold.
+_MEMORY = "1GB"
+
+
 class RunWriter:
     """Writes a run beside its final folder, which it becomes at the end of the `with` block, if `finish` was called.
 
-    After an error or an interruption nothing is left, and a run that stood there before still does.
+    A run that stood there before stays until then. After an error nothing else is left. With a `key`, which tells all
+    that the results depend on, what was committed stays when the run is stopped, however it is stopped, and the next
+    writer of the same folder and key carries on: `done` are the notes of the commits before. Of another key it starts
+    anew, and `forgotten` says how many were given up.
     """
 
-    def __init__(self, out: Path, rules: Sequence[str]) -> None:
+    def __init__(self, out: Path, rules: Sequence[str], key: Mapping[str, Any] | None = None) -> None:
         self.out = out
         self.rules = tuple(rules)
+        self.key = None if key is None else json.loads(json.dumps({"format": FORMAT, **key}))
         self.run: Run | None = None
-        self._writers: list[pq.ParquetWriter] = []
-        self._counts: list[pa.Table] = []
+        self.done: list[Any] = []
+        self.forgotten = 0
+        self.folder = out.parent / f".{out.name}.partial"
+        self._files: dict[str, ParquetAppender] = {}
+        self._lock: int | None = None
+        self._journal: TextIO | None = None
 
     def __enter__(self) -> Self:
         out = self.out
@@ -107,46 +128,88 @@ class RunWriter:
                 where=out,
                 help="name another folder, or empty this one",
             )
-        # Named before it is made, so that an interruption in between finds it.
-        self.folder = out.parent / f".{out.name}.{secrets.token_hex(4)}.partial"
         try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            self.folder.mkdir()
-            self._codes = self._writer("codes", codes_schema(self.rules))
-            self._exceptions = self._writer("exceptions", EXCEPTIONS_SCHEMA)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.folder, out)
+            ends = self._resume()
+            for name, schema in (
+                ("codes", codes_schema(self.rules)),
+                ("exceptions", EXCEPTIONS_SCHEMA),
+                (_COUNTS, OUTCOMES_SCHEMA),
+            ):
+                path = self.folder / f"{name}.parquet"
+                self._files[name] = ParquetAppender(path, schema, ends.get(name, ()))
         except OSError as error:
+            self._leave()
             raise _cannot_write(error, out) from error
-        except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        except BaseException as error:
+            if not isinstance(error, SanchaError):
+                self._leave()
             raise
         return self
 
-    def _writer(self, name: str, schema: pa.Schema) -> pq.ParquetWriter:
-        path = self.folder / f"{name}.parquet"
-        writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=3, version="2.6")
-        self._writers.append(writer)
-        return writer
+    def _resume(self) -> dict[str, list[int]]:
+        """Read the journal of a run that was stopped, and open it; where the tables ended that were committed."""
+        path = self.folder / _JOURNAL
+        lines = _lines(path)
+        commits: list[dict[str, Any]] = []
+        if self.key is not None and lines[:1] == [self.key]:
+            commits = lines[1:]
+            shutil.rmtree(self.folder / SPILL, ignore_errors=True)
+        else:
+            self.forgotten = max(len(lines) - 1, 0)
+            for old in self.folder.iterdir():
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+        self.done = [c["done"] for c in commits]
+        if self.key is not None:
+            # The last line may be half a line.
+            whole = "".join(_line(x) for x in (self.key, *commits))
+            fresh = self.folder / f"{_JOURNAL}.new"
+            fresh.write_text(whole, encoding="utf-8")
+            fresh.replace(path)
+            self._journal = path.open("a", encoding="utf-8")
+        ends: dict[str, list[int]] = {}
+        for commit in commits:
+            for name, found in commit["ends"].items():
+                ends.setdefault(name, []).extend(found)
+        return ends
 
     def codes(self, table: pa.Table) -> None:
         """The codes of some files: `loan_id`, then a column a rule. Chunks come in order of loan ids."""
-        self._codes.write_table(table.cast(codes_schema(self.rules)), row_group_size=max(table.num_rows, 1))
+        self._files["codes"].append(table)
 
     def exceptions(self, table: pa.Table) -> None:
         """Exceptions in the columns of the schema. Chunks come in order of loan ids."""
         if table.num_rows:
-            self._exceptions.write_table(table.cast(EXCEPTIONS_SCHEMA), row_group_size=table.num_rows)
+            self._files["exceptions"].append(table)
 
     def count(self, table: pa.Table) -> None:
-        """Outcomes counted, in the columns of `OUTCOMES_SCHEMA`; equal groups are added up."""
-        self._counts.append(table.cast(OUTCOMES_SCHEMA))
-        if sum(t.num_rows for t in self._counts) > _MANY_COUNTS:
-            self._counts = [_added_up(self._counts)]
+        """Outcomes counted, in the columns of `OUTCOMES_SCHEMA`; equal groups are added up at the end."""
+        if table.num_rows:
+            self._files[_COUNTS].append(table)
+
+    def commit(self, note: Any) -> None:
+        """What was written so far is done: a run that is stopped carries on after it. `note` is JSON."""
+        if self._journal is None:
+            return
+        ends = {}
+        for name, file in self._files.items():
+            file.sync()
+            ends[name] = file.take_ends()
+        self._journal.write(_line({"done": note, "ends": ends}))
+        self._journal.flush()
+        os.fsync(self._journal.fileno())
+        self.done.append(note)
 
     def finish(self, info: Mapping[str, Any]) -> None:
         """The last of a run: its counts, and run.json with `info` and the counts by outcome."""
-        table = _added_up(self._counts)
-        with self._writer("outcomes", OUTCOMES_SCHEMA) as writer:
-            writer.write_table(table)
+        for file in self._files.values():
+            file.finish()
+        counts = self._files[_COUNTS].path
+        table = _added_up(counts, self.folder)
+        with ParquetAppender(self.folder / "outcomes.parquet", OUTCOMES_SCHEMA) as writer:
+            writer.append(table)
+            writer.finish()
         totals = {outcome.text: 0 for outcome in Outcome}
         by_outcome = table.group_by("outcome").aggregate([("files", "sum")])
         totals |= dict(zip(*(by_outcome[n].to_pylist() for n in ("outcome", "files_sum")), strict=True))
@@ -154,35 +217,100 @@ class RunWriter:
         whole["seconds"] = info["seconds"]
         text = json.dumps(whole, ensure_ascii=False, indent=1)
         (self.folder / RUN_FILE).write_text(text + "\n", encoding="utf-8")
+        counts.unlink()
+        self._close()
+        (self.folder / _JOURNAL).unlink(missing_ok=True)
         self.run = Run(self.out, whole)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        stopped = error is not None and not isinstance(error, Exception)
         try:
-            for writer in self._writers:
-                # A writer that could not write cannot close either; the first error is the one to tell.
-                try:
-                    writer.close()
-                except OSError as failure:
-                    error = error or failure
+            self._close()
             if error is None and self.run is not None:
                 _replace(self.folder, self.out)
         except OSError as failure:
-            error = failure
+            error = error or failure
         finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            if stopped and self.done:
+                self._unlock()
+            else:
+                self._leave()
         if isinstance(error, OSError | duckdb.Error) and not isinstance(error, SanchaError):
             raise _cannot_write(error, self.out) from error
 
+    def _close(self) -> None:
+        for file in self._files.values():
+            file.close()
+        if self._journal is not None:
+            self._journal.close()
 
-def _added_up(counts: Sequence[pa.Table]) -> pa.Table:
+    def _leave(self) -> None:
+        """Nothing is left of what was not finished."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def _lines(path: Path) -> list[Any]:
+    """The lines of a journal that were written whole."""
+    if not path.exists():
+        return []
+    found = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        try:
+            found.append(json.loads(line) if line.endswith(b"\n") else None)
+        except ValueError:
+            found.append(None)
+        if found[-1] is None:
+            return found[:-1]
+    return found
+
+
+def _locked(folder: Path, out: Path) -> int | None:
+    """A lock on the folder, which ends with the process; SanchaError where another process holds it."""
+    if fcntl is None:
+        return None
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            # Some network disks know no locks.
+            return None
+        raise SanchaError(
+            f"another replay is writing `{out.name}`",
+            where=out,
+            help="wait until it is done, or name another folder",
+        ) from error
+    return lock
+
+
+def _added_up(counts: Path, spill: Path) -> pa.Table:
     """The counts with one row a group, in order of the groups."""
-    keys = OUTCOMES_SCHEMA.names[:-2]
-    table = pa.concat_tables([OUTCOMES_SCHEMA.empty_table(), *counts])
-    table = table.group_by(keys).aggregate([("files", "sum"), ("exposure", "sum")])
-    table = table.rename_columns(OUTCOMES_SCHEMA.names).cast(OUTCOMES_SCHEMA)
-    return table.sort_by([(key, "ascending") for key in keys])
+    keys = ", ".join(OUTCOMES_SCHEMA.names[:-2])
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        connection.execute(f"SET temp_directory = {_literal(spill)}")
+        found = connection.sql(
+            f"SELECT {keys}, sum(files) AS files, sum(exposure) AS exposure FROM read_parquet({_literal(counts)}) "
+            f"GROUP BY ALL ORDER BY {keys}"
+        )
+        return found.to_arrow_table().cast(OUTCOMES_SCHEMA)
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def versions() -> dict[str, str]:

@@ -1,0 +1,207 @@
+"""Appending to a Parquet file, so that what was appended once is never written again.
+
+Each table is appended as a Parquet file of its own. What its footer says of places is moved to where it now stands, and
+at the end one footer for all row groups closes the file: readers know no other. A file that was not closed can be cut
+at the end of any table and carried on.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+_MAGIC = b"PAR1"
+#: Of FileMetaData (Apache Parquet, parquet.thrift): the places in the file, by the ids of the fields down to them.
+#: Row groups are 4; a group's place is 5, its column chunks 1, of which 2 is a place and 3 what is said of the column:
+#: 9 first data page, 10 index page, 11 dictionary page.
+_PLACES = {(4, 5), (4, 1, 2), (4, 1, 3, 9), (4, 1, 3, 10), (4, 1, 3, 11)}
+_COMPRESSION: dict[str, Any] = {"compression": "zstd", "compression_level": 3, "version": "2.6"}
+
+
+class ParquetAppender:
+    """A Parquet file that tables are appended to; `ends` are the places at which they ended, one a table.
+
+    With the ends of an earlier appender to the same file it carries on after the last of them.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, ends: Iterable[int] = ()) -> None:
+        self.path = path
+        self.schema = schema
+        self.ends = list(ends)
+        self._taken = len(self.ends)
+        self._file = path.open("r+b" if self.ends else "wb")
+        self._file.truncate(self.ends[-1] if self.ends else 0)
+        self._file.seek(0, os.SEEK_END)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def append(self, table: pa.Table) -> None:
+        """Append a table of the schema as one row group."""
+        self._file.write(_encoded(table.cast(self.schema)))
+        self._file.flush()
+        self.ends.append(self._file.tell())
+
+    def take_ends(self) -> list[int]:
+        """The ends of the tables appended since this was last asked."""
+        found = self.ends[self._taken :]
+        self._taken = len(self.ends)
+        return found
+
+    def sync(self) -> None:
+        """Return when the disk has what was appended."""
+        os.fsync(self._file.fileno())
+
+    def finish(self) -> None:
+        """Close the file with one footer for all that was appended."""
+        if not self.ends:
+            self.append(self.schema.empty_table())
+        start, whole = 0, None
+        for end in self.ends:
+            found = pq.read_metadata(pa.BufferReader(_MAGIC + self._footer(start, end)))
+            if whole is None:
+                whole = found
+            else:
+                whole.append_row_groups(found)
+            start = end
+        assert whole is not None
+        footer = io.BytesIO()
+        whole.write_metadata_file(footer)
+        if len(self.ends) > 1:
+            self._file.write(footer.getvalue()[len(_MAGIC) :])
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _footer(self, start: int, end: int) -> bytes:
+        """The footer of a table, its length and the magic, for the place at which it stands."""
+        with self.path.open("rb") as file:
+            file.seek(end - 8)
+            length = int.from_bytes(file.read(4), "little")
+            file.seek(end - 8 - length)
+            moved = _moved(file.read(length), start)
+        return moved + len(moved).to_bytes(4, "little") + _MAGIC
+
+
+def _encoded(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, **_COMPRESSION) as writer:
+        writer.write_table(table, row_group_size=max(table.num_rows, 1))
+    return sink.getvalue().to_pybytes()
+
+
+def _moved(footer: bytes, by: int) -> bytes:
+    """A FileMetaData in Thrift's compact protocol with all places moved by so many bytes."""
+    if not by:
+        return footer
+    out = bytearray()
+    _Footer(footer, out, by).struct(())
+    return bytes(out)
+
+
+class _Footer:
+    """Copies a structure of Thrift's compact protocol."""
+
+    def __init__(self, source: bytes, out: bytearray, by: int) -> None:
+        self.source = source
+        self.out = out
+        self.by = by
+        self.at = 0
+
+    def struct(self, path: tuple[int, ...]) -> None:
+        field = 0
+        while True:
+            head = self.byte()
+            if not head:
+                return
+            delta, kind = head >> 4, head & 15
+            field = field + delta if delta else _unzigzag(self.varint())
+            self.value(kind, (*path, field))
+
+    def value(self, kind: int, path: tuple[int, ...]) -> None:
+        if kind == _I64 and path in _PLACES:
+            place = _unzigzag(self.varint(copy=False))
+            # Where there is no such place, 0 stands.
+            _put_varint(self.out, (place + self.by if place else 0) << 1)
+        else:
+            self.copiers[kind](self, path)
+
+    def listed(self, path: tuple[int, ...]) -> None:
+        head = self.byte()
+        count, kind = head >> 4, head & 15
+        if count == 15:
+            count = self.varint()
+        for _ in range(count):
+            # In a list a truth value takes a byte; in a structure it is told by its kind.
+            if kind in (1, 2):
+                self.byte()
+            else:
+                self.value(kind, path)
+
+    def byte(self) -> int:
+        found = self.source[self.at]
+        self.out.append(found)
+        self.at += 1
+        return found
+
+    def varint(self, copy: bool = True) -> int:
+        start, shift, found = self.at, 0, 0
+        while True:
+            byte = self.source[self.at]
+            self.at += 1
+            found |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+        if copy:
+            self.out += self.source[start : self.at]
+        return found
+
+    def bytes(self, count: int) -> None:
+        self.out += self.source[self.at : self.at + count]
+        self.at += count
+
+    def refuse(self, path: tuple[int, ...]) -> None:
+        raise ValueError(f"unexpected kind of field in the footer: {path}")
+
+    copiers: dict[int, Callable[[_Footer, tuple[int, ...]], Any]] = {
+        1: lambda self, path: None,
+        2: lambda self, path: None,
+        3: lambda self, path: self.bytes(1),
+        4: lambda self, path: self.varint(),
+        5: lambda self, path: self.varint(),
+        6: lambda self, path: self.varint(),
+        7: lambda self, path: self.bytes(8),
+        8: lambda self, path: self.bytes(self.varint()),
+        9: listed,
+        10: listed,
+        11: refuse,
+        12: struct,
+    }
+
+
+_I64 = 6
+
+
+def _unzigzag(n: int) -> int:
+    return (n >> 1) ^ -(n & 1)
+
+
+def _put_varint(out: bytearray, n: int) -> None:
+    while n > 127:
+        out.append(n & 127 | 128)
+        n >>= 7
+    out.append(n)
