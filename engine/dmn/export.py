@@ -106,8 +106,18 @@ class ExportReport:
             f"{self.path}: {self.decisions} decisions, {self.knowledge_models} business knowledge models, "
             f"{self.inputs} inputs"
         )
-        lines = [f"  {loss.where}: {loss.what} ({loss.why})" for loss in self.losses]
-        return "\n".join([head, f"not held as DMN ({len(lines)}), see {self.losses_path}:", *lines])
+        alike: dict[tuple[str, str], list[str]] = {}
+        for loss in self.losses:
+            alike.setdefault((loss.what, loss.why), []).append(loss.where)
+        lines = [f"  {_listed(where)}: {what} ({why})" for (what, why), where in alike.items()]
+        return "\n".join(
+            [head, f"not held as DMN ({len(self.losses)} parts, see {self.losses_path}):", *lines]
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return ", ".join(names[:6]) + more
 
 
 def export_pack(
@@ -792,8 +802,8 @@ class Exporter:
             "no decision reads them: the model names only its inputs",
         )
         idle = [n for n in pack.parameters if not any(n in e.used.parameters for e in self.elements.values())]
-        if idle:
-            self.loss("parameters", ", ".join(sorted(idle)), "only rules read them")
+        for name in sorted(idle):
+            self.loss(f"parameter {name}", "its values", "only rules read it")
         if self.camunda:
             self.loss(
                 "types", "item definitions and allowed values", "Camunda 8 does not check structured types"
