@@ -235,6 +235,16 @@ def test_encodings(encoding: str, tmp_path: Path) -> None:
     assert load(path).evaluate({}).values == {name: name}
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "gb18030"])
+def test_messages_show_the_line_in_any_encoding(encoding: str, tmp_path: Path) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?>' + definitions(decision("额度", "1 + 上限"))
+    path = tmp_path / "model.dmn"
+    path.write_bytes(text.encode(encoding))
+    (found,) = check_model(path)
+    assert found.place is not None
+    assert found.place.text[found.place.column - 1 :].startswith("上限</text>")
+
+
 def test_white_space_in_names_is_single_blanks(tmp_path: Path) -> None:
     body = decision("a  b", "1").replace('id="_a  b"', 'id="_1"')
     assert list(evaluated(tmp_path, body).values) == ["a b"]

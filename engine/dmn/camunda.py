@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sancha.engine.dmn import model as m
-from sancha.engine.dmn.lower import Lowering, Sources, Types
+from sancha.engine.dmn.lower import Lowering, Types
+from sancha.engine.dmn.source import Sources
 from sancha.engine.feel.full import resolve
 
 _NAMESPACES = ("http://camunda.org/schema/1.0/dmn", "http://camunda.org/schema/zeebe/1.0")

@@ -13,6 +13,7 @@ from typing import Any
 
 from sancha.engine.diagnostics import Diagnostic, Place, did_you_mean
 from sancha.engine.dmn import model as m
+from sancha.engine.dmn.source import Sources
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel.core import Site
 from sancha.engine.feel.kinds import (
@@ -32,40 +33,6 @@ _NOWHERE = (0, 0)
 _NULL = s.Literal(_NOWHERE, None)
 #: Signs that a name may hold and that are operators elsewhere.
 _SIGNS = frozenset("+-*/.'")
-
-
-class Sources:
-    """The lines of the files of a model, for messages."""
-
-    def __init__(self) -> None:
-        self.files: dict[Path, list[str]] = {}
-
-    def place(self, path: Path, text: m.Text, start: int, end: int) -> Place:
-        """The place in the file of a span of a text."""
-        before = text.text[:start]
-        line = text.line + before.count("\n")
-        first = before.rfind("\n") + 1
-        last = text.text.find("\n", start)
-        whole = text.text[first : last if last >= 0 else None].rstrip("\r")
-        source = self.line(path, line)
-        at = source.find(whole) if whole.strip() else -1
-        if at < 0 and whole.strip():
-            # Signs that XML escapes stand otherwise in the file.
-            escaped = whole.replace("&", "&amp;").replace("<", "&lt;")
-            at = source.find(escaped)
-            if at < 0:
-                at = source.find(escaped.replace(">", "&gt;"))
-        column = at + 1 + (start - first) if at >= 0 else len(source) - len(source.lstrip()) + 1
-        return Place(str(path), line, column, max(1, end - start), source)
-
-    def line(self, path: Path, number: int) -> str:
-        if path not in self.files:
-            try:
-                self.files[path] = path.read_text(encoding="utf-8", errors="replace").split("\n")
-            except OSError:
-                self.files[path] = []
-        lines = self.files[path]
-        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
 
 
 class _Named(Mapping[str, Kind]):
@@ -134,7 +101,7 @@ class Types:
         self.keys.update(_keys(definitions))
         self.keys.update(name for name in self.written if _SIGNS & set(name))
 
-    def kind(self, type_ref: str | None, line: int, path: Path | None = None) -> Kind:
+    def kind(self, type_ref: str | None, line: int) -> Kind:
         """The type that is written, `Any` where none is; an unknown one is a problem and `Any`."""
         if type_ref is None:
             return ANY
@@ -150,7 +117,7 @@ class Types:
         except (UnknownType, FeelSyntaxError):
             known = [*self.named, *SIMPLE]
             text = m.Text(text=type_ref, line=line)
-            place = self.sources.place(path or self.definitions.path, text, 0, len(type_ref))
+            place = self.sources.place(self.definitions.path, text, 0, len(type_ref))
             self.problems.append(
                 Diagnostic("E0907", f"there is no type `{type_ref}`", place, did_you_mean(type_ref, known))
             )

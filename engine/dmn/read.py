@@ -18,6 +18,7 @@ from lxml import etree
 from sancha.engine.diagnostics import Diagnostic, Place, SanchaError
 from sancha.engine.dmn import model as m
 from sancha.engine.dmn.camunda import adopted, is_camundas
+from sancha.engine.dmn.source import source_lines
 
 #: Larger files are no decision model: one of 10,000 rows and 10 columns takes some 20 MB.
 MAX_BYTES = 64 << 20
@@ -137,7 +138,7 @@ class _Library:
 
 
 def _place(path: Path, number: int) -> Place:
-    line = path.read_text(encoding="utf-8", errors="replace").split("\n")[number - 1].rstrip("\r")
+    line = source_lines(path.read_bytes())[number - 1].rstrip("\r")
     indent = len(line) - len(line.lstrip())
     return Place(str(path), number, indent + 1, max(1, len(line) - indent), line)
 
@@ -197,14 +198,7 @@ class _Reader:
 
     @cached_property
     def lines(self) -> list[str]:
-        try:
-            encoding = self.root.getroottree().docinfo.encoding or "utf-8"
-        except AttributeError:
-            encoding = "utf-8"
-        try:
-            return self.data.decode(encoding, "replace").split("\n")
-        except LookupError:
-            return self.data.decode("utf-8", "replace").split("\n")
+        return source_lines(self.data)
 
     def at(self, line: int, column: int = 1, length: int = 1) -> Place:
         data = getattr(self, "data", b"")

@@ -12,8 +12,9 @@ from typing import Any
 
 from sancha.engine.diagnostics import Diagnostic, Place, SanchaError, did_you_mean
 from sancha.engine.dmn import model as m
-from sancha.engine.dmn.lower import Lowering, Sources, Types
+from sancha.engine.dmn.lower import Lowering, Types
 from sancha.engine.dmn.read import read_model
+from sancha.engine.dmn.source import Sources
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel.builtins.ranges import range_
 from sancha.engine.feel.core import Site
