@@ -23,7 +23,6 @@ from sancha.engine.feel.builtins.numbers import finite
 from sancha.engine.feel.builtins.registry import FeelError
 from sancha.engine.feel.kinds import ANY, Kind, UnknownType, kind_from_type
 from sancha.engine.feel.values import Date, parse_temporal
-from sancha.engine.run.runtime import CONTEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,11 +530,11 @@ class _Resolver:
             case s.Located():
                 return self.constant(node.body)
             case s.Literal(value=Decimal() as value):
-                return CONTEXT.plus(value)
+                return _number(value)
             case s.Literal():
                 return node.value
             case s.Unary(operand=s.Literal(value=Decimal() as value)):
-                return CONTEXT.minus(value)
+                return _number(value.copy_negate())
             case s.Temporal():
                 moment = parse_temporal(node.text)
                 return _NOT_CONSTANT if moment is None else moment
@@ -550,6 +549,14 @@ def _captured(function: c.Lambda) -> Iterator[c.Core]:
     for part in dict.fromkeys(part for part in parts if isinstance(part, c.Var | c.Fact)):
         if isinstance(part, c.Fact) or part.name not in inside:
             yield part
+
+
+def _number(value: Decimal) -> object:
+    """A literal as a number, or `_NOT_CONSTANT` where it is beyond their range."""
+    try:
+        return finite(value)
+    except FeelError:
+        return _NOT_CONSTANT
 
 
 def _ordered(value: object) -> bool:

@@ -537,8 +537,12 @@ def INVOKE(site: Site, names: tuple[str, ...], function: Any, *args: Any) -> Any
 
 def BUILTIN(site: Site, name: str) -> Function:
     """A built-in function as a value."""
-    row = BUILTINS[name][0]
-    parameters = tuple((p.name, None) for p in row.parameters)
+    row, *others = BUILTINS[name]
+    kinds = [[kind for kind in p.kinds if kind != "null"] for p in row.parameters]
+    parameters = tuple(
+        (p.name, None if others or len(kind) > 1 or kind == ["any"] else Kind(kind[0]))
+        for p, kind in zip(row.parameters, kinds, strict=True)
+    )
     return Function(parameters, lambda *args: CALL(site, name, (), *args), builtin=name)
 
 
