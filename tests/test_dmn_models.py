@@ -96,6 +96,22 @@ def test_each_edition_of_the_standard_is_read(namespace: str, tmp_path: Path) ->
             assert {key: to_json(value) for key, value in found.values.items()} == case["gives"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030", "gbk"])
+def test_messages_show_the_model_in_its_own_encoding(encoding: str, tmp_path: Path) -> None:
+    text = (
+        f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>\n'
+        '<definitions xmlns="https://www.omg.org/spec/DMN/20230324/MODEL/" name="额度" namespace="https://example.org/">\n'
+        '<decision id="_1" name="授信额度"><variable name="授信额度"/>\n'
+        "<literalExpression><text>申请金额 * 2</text></literalExpression></decision>\n</definitions>"
+    )
+    path = tmp_path / "model.dmn"
+    path.write_bytes(text.encode(encoding))
+    (found,) = check_model(path)
+    assert found.place is not None
+    assert (found.place.line, found.place.text) == (4, text.splitlines()[3])
+    assert found.place.text[found.place.column - 1 :].startswith("申请金额 * 2")
+
+
 def test_every_model_is_used() -> None:
     alone = {name(path) for path in MODELS.rglob("*.dmn") if not path.with_suffix(".json").exists()}
     imported = set()
