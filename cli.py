@@ -435,6 +435,24 @@ def demo(
 # -- printing -----------------------------------------------------------------------------------------------------
 
 
+@app.command()
+def table(
+    name: Annotated[str, typer.Argument(help="A table of the pack.", show_default=False)],
+    file: Annotated[Path, typer.Option("--out", help="The workbook to write (XLSX).", show_default=False)],
+    pack: PackOption = DEMONSTRATION_PACK,
+    on: Annotated[
+        datetime | None,
+        typer.Option("--on", formats=["%Y-%m-%d"], help="The version of this day.", show_default="the last"),
+    ] = None,
+) -> None:
+    """Write a decision table as a workbook, to edit in Excel: a pack reads it with `rows: FILE.xlsx`."""
+    from sancha.engine.policy.pack import load_pack
+    from sancha.engine.policy.spreadsheet import export_table
+
+    export_table(load_pack(pack), name, file, on.date() if on else None)
+    out.print(f"{file} holds the table {name}", markup=False, highlight=False, soft_wrap=True)
+
+
 # -- DMN models ---------------------------------------------------------------------------------------------------
 
 ModelArgument = Annotated[Path, typer.Argument(help="A DMN model (XML).", show_default=False)]

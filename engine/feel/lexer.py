@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class FeelSyntaxError(Exception):
 _TOKEN = re.compile(
     r"""
     (?P<space>\s+|//[^\n]*|/\*.*?\*/)
-  | (?P<number>(?:\d+(?:\.(?!\.)\d+)?|\.\d+)(?:[eE][+-]?\d+)?)
+  | (?P<number>(?:[0-9]+(?:\.(?!\.)[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
   | (?P<temporal>@\s*"(?:[^"\\]|\\.)*")
   | (?P<text>"(?:[^"\\]|\\.)*")
   | (?P<name>[^\W\d]\w*)
@@ -52,7 +53,7 @@ _START = (
 _FULL = re.compile(
     rf"""
     (?P<space>[\s\u180e\u200b\ufeff]+|//[^\n]*|/\*.*?\*/)
-  | (?P<number>(?:\d+(?:\.(?!\.)\d+)?|\.\d+)(?:[eE][+-]?\d+)?)
+  | (?P<number>(?:[0-9]+(?:\.(?!\.)[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
   | (?P<temporal>@\s*"(?:[^"\\]|\\.)*")
   | (?P<text>"(?:[^"\\]|\\.)*")
   | (?P<name>[{_START}][{_START}0-9\u00b7\u0300-\u036f\u203f\u2040]*)
@@ -217,6 +218,9 @@ def _stray(text: str, at: int) -> FeelSyntaxError:
         # `&&` and `||` are one slip, not two.
         end = at + 2 if text[at : at + 2] in ("&&", "||") else at + 1
         return FeelSyntaxError("E0101", f"unexpected character `{text[at:end]}`", (at, end), help)
+    if char.isdecimal():
+        help = f"write `{unicodedata.decimal(char)}`, with the digits 0 to 9"
+        return FeelSyntaxError("E0101", f"unexpected character `{char}`", (at, at + 1), help)
     shown = char if char.isprintable() else f"U+{ord(char):04X}"
     return FeelSyntaxError("E0101", f"unexpected character `{shown}`", (at, at + 1), _SIGNS.get(char))
 
