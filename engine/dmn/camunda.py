@@ -19,7 +19,9 @@ from sancha.engine.dmn.source import Sources
 from sancha.engine.feel.full import resolve
 
 _NAMESPACES = ("http://camunda.org/schema/1.0/dmn", "http://camunda.org/schema/zeebe/1.0")
-#: Camunda's types of columns that tell how a value of JSON is to be read.
+#: Camunda's names of types that are numbers in the standard.
+_NUMBERS = frozenset(("integer", "long", "double"))
+#: Its types of columns that tell how a value of JSON is to be read.
 _TEMPORAL = frozenset(("date", "time", "dateTime", "dayTimeDuration", "yearMonthDuration"))
 
 
@@ -32,6 +34,11 @@ def adopted(definitions: m.Definitions) -> m.Definitions:
     """The model with its undeclared inputs declared, and its decisions known by the names that others use."""
     if definitions.imports:
         return definitions
+    definitions = replace(
+        definitions,
+        inputs=tuple(replace(i, variable=_typed(i.variable)) for i in definitions.inputs),
+        decisions=tuple(replace(d, variable=_typed(d.variable)) for d in definitions.decisions),
+    )
     decisions = {d.id: d for d in definitions.decisions if d.id is not None}
     inputs = {i.name: i for i in definitions.inputs}
     reads = {d.name: list(_unknown(definitions, d)) for d in definitions.decisions}
@@ -92,6 +99,12 @@ def _unknown(definitions: m.Definitions, decision: m.Decision) -> Iterator[tuple
             name = " ".join(problem.site.text[start:end].split())
             type_ref = columns.get(name)
             yield name, type_ref if type_ref in _TEMPORAL else None, decision.line
+
+
+def _typed(variable: m.InformationItem | None) -> m.InformationItem | None:
+    if variable is None or variable.type_ref not in _NUMBERS:
+        return variable
+    return replace(variable, type_ref="number")
 
 
 def _without_rules(expression: m.Expression) -> m.Expression:
