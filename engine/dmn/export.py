@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -477,10 +478,6 @@ class Exporter:
         if "judged_on" in used.variables:
             used.variables.discard("judged_on")
             self.loss(f"decision {name}", "`judged_on`", "DMN has no day judged: read as the input `as_of`")
-        if "add working days" in used.models:
-            self.loss(
-                f"decision {name}", "`add working days`", "no counterpart in standard FEEL: it gives null"
-            )
 
     def rule_conditions(self, id: str) -> None:
         """A check's `applies when` and `require` as boolean decisions, read on the day `as_of`."""
@@ -586,22 +583,22 @@ class Exporter:
     # -- functions that the standard lacks ----------------------------------------------------------------
 
     def helpers(self) -> None:
-        wanted = set().union(*(e.used.models for e in self.elements.values())) - {"add working days"}
+        wanted = set().union(*(e.used.models for e in self.elements.values()))
         if "years between" in wanted:
             wanted.add("months between")
         for word in sorted(wanted):
             name = MODELS[word]
+            counted = word.endswith("working days")
             body = {
                 "months between": _MONTHS_BETWEEN,
                 "years between": _YEARS_BETWEEN,
-                "working days between": _working_days(self.pack.calendar, self.day),
+                "working days between": _working_days(self.pack.calendar, self.day, adding=False),
+                "add working days": _working_days(self.pack.calendar, self.day, adding=True),
             }[word]
             xml = self.drg("businessKnowledgeModel", name, word, f"`{word}` of the policy language", None)
             logic = self.make(xml, "encapsulatedLogic", kind="FEEL")
-            for parameter in ("start", "end"):
-                self.make(
-                    logic, "formalParameter", id=self.id(name, parameter), name=parameter, typeRef="date"
-                )
+            for parameter, ref in (("start", "date"), ("days", "number") if counted else ("end", "date")):
+                self.make(logic, "formalParameter", id=self.id(name, parameter), name=parameter, typeRef=ref)
             context = self.make(logic, "context", id=self.id("context", name))
             for key, text in body:
                 entry = self.make(context, "contextEntry")
@@ -735,7 +732,7 @@ class Exporter:
                 wanted += [("informationRequirement", "requiredInput", n) for n in sorted(inputs)]
                 decided = set(used.decisions) | ({"parameters"} if self.reads_parameters(element) else set())
                 wanted += [("informationRequirement", "requiredDecision", n) for n in sorted(decided)]
-            known = used.tables | {MODELS[m] for m in used.models - {"add working days"}}
+            known = used.tables | {MODELS[m] for m in used.models}
             wanted += [("knowledgeRequirement", "requiredKnowledge", n) for n in sorted(known)]
             wanted += [
                 ("authorityRequirement", "requiredAuthority", f"clause {n}") for n in sorted(element.sources)
@@ -924,34 +921,58 @@ _YEARS_BETWEEN = (
 )
 
 
-def _working_days(calendar: Calendar, day: Callable[[date], str]) -> tuple[tuple[str, str], ...]:
-    """Counting working days, with the calendar of the pack written out."""
+def _working_days(
+    calendar: Calendar, day: Callable[[date], str], *, adding: bool
+) -> tuple[tuple[str, str], ...]:
+    """Counting working days, or adding them, with the calendar of the pack written out."""
     days = [calendar.first + timedelta(days=n) for n in range(len(calendar.counts))]
     before = (0, *calendar.counts)
-    works = {d: calendar.counts[n] > before[n] for n, d in enumerate(days)}
-    weekend = [
-        w for w in range(1, 8) if 2 * sum(works[d] for d in days if d.isoweekday() == w) < len(days) / 7
-    ]
-    off = [d for d in days if not works[d] and d.isoweekday() not in weekend]
-    on = [d for d in days if works[d] and d.isoweekday() in weekend]
+    working = [d for n, d in enumerate(days) if calendar.counts[n] > before[n]]
+    share = {w: sum(d.isoweekday() == w for d in working) / max(1, len(days)) for w in range(1, 8)}
+    weekend = [w for w, part in share.items() if 2 * part < 1 / 7]
+    works = set(working)
+    off = [d for d in days if d not in works and d.isoweekday() not in weekend]
+    on = [d for d in working if d.isoweekday() in weekend]
     first, last = (days[0], days[-1]) if days else (date.max, date.min)
-    return (
+    known = (
         ("weekend", f"[{', '.join(map(str, weekend))}]"),
         ("holidays", f"[{', '.join(map(day, off))}]"),
         ("working_weekends", f"[{', '.join(map(day, on))}]"),
-        ("low", "if start <= end then start else end"),
-        ("length", "abs((end - start).days)"),
-        ("days", 'if length = 0 then [] else for i in 1..length return low + @"P1D" * i'),
+    )
+    open_ = (
+        "candidates[list contains(working_weekends, item) "
+        "or not(list contains(weekend, item.weekday)) and not(list contains(holidays, item))]"
+    )
+    within = f"[{day(first)}..{day(last)}]"
+    if not adding:
+        return (
+            *known,
+            ("low", "if start <= end then start else end"),
+            ("length", 'abs((end - start) / @"P1D")'),
+            ("candidates", 'if length = 0 then [] else for i in 1..length return low + @"P1D" * i'),
+            ("working", open_),
+            (
+                "",
+                f"if start = null or end = null or not(start in {within}) or not(end in {within}) then null "
+                "else if start <= end then count(working) else -count(working)",
+            ),
+        )
+    gap = max(((b - a).days for a, b in pairwise(working)), default=1)
+    return (
+        *known,
+        ("length", f"(abs(days) + 1) * {gap}"),
         (
-            "working",
-            "days[list contains(working_weekends, item) "
-            "or not(list contains(weekend, item.weekday)) and not(list contains(holidays, item))]",
+            "candidates",
+            'if days > 0 then (for i in 1..length return start + @"P1D" * i) '
+            'else (for i in 0..length return start - @"P1D" * i)',
         ),
+        ("working", f"({open_})[item in {within}]"),
+        # Beyond the calendar there are no days to pick.
+        ("place", "if days > 0 then days else 1 - days"),
         (
             "",
-            f"if start = null or end = null or start < {day(first)} or end < {day(first)} "
-            f"or start > {day(last)} or end > {day(last)} then null "
-            "else if start <= end then count(working) else -count(working)",
+            f"if start = null or days = null or not(start in {within}) or place > count(working) "
+            "then null else working[place]",
         ),
     )
 

@@ -235,6 +235,10 @@ class Standard:
                 return _chain("or", self.alternatives(core, self.exact))
             case c.Some():
                 return self.quantified("some", core, self.exact)
+            case c.Op() if core.row.name in ("=", "!=") and not self.native(core):
+                # What may be missing only as a whole, such as a conditional, is asked as a whole.
+                missing = [is_null(self.exact(a)) for a in core.args if self.may_lack(a)]
+                return choice(either(missing), _NULL, self.knowing(set(core.args), core, self.true))
             case c.Op():
                 return self.true(core)
         raise TypeError(f"{type(core).__name__} is lowered")
@@ -332,6 +336,15 @@ class Standard:
             return None
         if low.row.name not in (">", ">=") or high.row.name not in ("<", "<="):
             return None
+        first, last = low.args[1], high.args[1]
+        ordered = (
+            isinstance(first, c.Const) and isinstance(last, c.Const) and None not in (first.value, last.value)
+        )
+        if not ordered or first.value > last.value:  # type: ignore[union-attr,operator]
+            # A range whose ends are not in order is null in the standard, where the comparisons are false.
+            if (low.row.name, high.row.name) != (">=", "<="):
+                return None
+            return s.Between(_NOWHERE, self.exact(low.args[0]), self.exact(first), self.exact(last))
         ends = s.Range(
             _NOWHERE, self.exact(low.args[1]), self.exact(high.args[1]), low.row.name == ">=", high.row.name == "<="
         )  # fmt: skip
