@@ -407,9 +407,10 @@ class _Resolver:
             (name, None if kind is None else self.kind(kind)) for name, kind in node.parameters
         )
         if node.external:
-            return self.dynamic("EXTERNAL", node, [self.function([], node.body)], parameters)
+            mapping = self.function([], node.body)
+            return self.dynamic("EXTERNAL", node, [mapping, *_captured(mapping)], parameters, node)
         body = self.function([name for name, _ in parameters], node.body)
-        return self.dynamic("FUNCTION", node, [body, *_captured(body)], parameters, node.body)
+        return self.dynamic("FUNCTION", node, [body, *_captured(body)], parameters, node)
 
     def kind(self, written: s.TypeName) -> Kind:
         try:

@@ -482,7 +482,11 @@ def FUNCTION(
 
 
 def EXTERNAL(
-    site: Site, parameters: tuple[tuple[str, Kind | None], ...], body: Callable[[], Any]
+    site: Site,
+    parameters: tuple[tuple[str, Kind | None], ...],
+    source: Node,
+    body: Callable[[], Any],
+    *captured: Any,
 ) -> Function:
     """A function in another language: of Java's library, or one that gives null and says why."""
     mapping = body()
@@ -498,7 +502,7 @@ def EXTERNAL(
         warn(site, "external function", f"external functions {what} are not run")
 
     if not all(isinstance(part, str) for part in named):
-        return Function(parameters, unknown, None)
+        return Function(parameters, unknown, source=source, captured=captured)
     try:
         run = method(*named)
     except FeelError as error:
@@ -507,8 +511,8 @@ def EXTERNAL(
         def absent(*_: Any) -> None:
             warn(site, "external function", message)
 
-        return Function(parameters, absent, None)
-    return Function(parameters, run, None)
+        return Function(parameters, absent, source=source, captured=captured)
+    return Function(parameters, run, source=source, captured=captured)
 
 
 def INVOKE(site: Site, names: tuple[str, ...], function: Any, *args: Any) -> Any:
