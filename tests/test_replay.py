@@ -629,7 +629,7 @@ def test_portfolio_rules_remember_what_was_counted_before(
 def test_two_replays_do_not_write_the_same_run(tmp_path: Path, demo: Callable[..., Path]) -> None:
     pytest.importorskip("fcntl")
     with (
-        RunWriter(tmp_path / "run", [], {}),
+        RunWriter(tmp_path / "run", [], key={}),
         pytest.raises(SanchaError, match="another replay is writing `run`"),
     ):
         demo(tmp_path / "run")

@@ -19,18 +19,20 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from sancha.engine.book.schema import LOAN_ID, LOANS
 from sancha.engine.book.store import Book
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Outcome, Plan, PortfolioPlan, RulePlan
+from sancha.engine.run.counting import RuleOutcomes, count
 from sancha.engine.run.exact import Exact, Missing, register
 from sancha.engine.run.portfolio import Conditions, Sum, Tally, conditions
 from sancha.engine.run.relations import Cell, functions_of, literal, query, quoted
-from sancha.engine.run.results import EXCEPTIONS, EXCEPTIONS_SCHEMA, OUTCOMES_SCHEMA, codes_schema
+from sancha.engine.run.results import EXCEPTIONS, EXCEPTIONS_SCHEMA, codes_schema
 from sancha.engine.run.to_columns import TEXTS, Compiler, prepare
-from sancha.engine.run.working import GROUP, Span, WorkingTables, book_bounds, parquet_sources, spans
+from sancha.engine.run.working import Span, WorkingTables, book_bounds, parquet_sources, spans
 
 #: What DuckDB may hold; beyond it, intermediate results go to the disk.
 MEMORY = "2GB"
@@ -89,9 +91,9 @@ class Columns:
         self.rules = [self._rule(rule, env) for rule, env in zip(plan.rules, self.environments, strict=True)]
         self.portfolio = [self._portfolio(rule) for rule in plan.portfolio]
         self.exposure = self._show(self.compiler.column(plan.exposure, self.compiler.root, "BIGINT"))
-        self.group = self._show(
-            self.compiler.relations.raw(self.compiler.relations.files, GROUP, "INTEGER", False)
-        )
+        self.loan_id = self._show(self._text_of(LOAN_ID))
+        self.branch = self._show(self._text_of(pack.branch))
+        self.product = None if pack.product is None else self._show(self._text_of(pack.product))
         self.main = query(list(self.shown), self.compiler.relations)
         self._evidence: dict[tuple[int, bool], str] = {}
         self._registered = 0
@@ -102,16 +104,21 @@ class Columns:
         self.shown[cell] = None
         return cell.name
 
+    def _text_of(self, column: str) -> Cell:
+        relations = self.compiler.relations
+        found = relations.raw(relations.files, column, "VARCHAR", True)
+        return relations.plain("CAST({0} AS VARCHAR)", [found], "VARCHAR")
+
     def _rule(self, rule: RulePlan, env: Any) -> _RuleColumns:
         compiler = self.compiler
         judged = compiler.column(rule.judged, env, "DATE")
-        quarter = "CAST(year({0}) * 4 + quarter({0}) - 1 AS SMALLINT)"
+        quarter = "CAST(year({0}) * 4 + quarter({0}) - 1 AS INTEGER)"
         return _RuleColumns(
             rule,
             self._show(compiler.column(rule.code, env, "TINYINT")),
             self._show(compiler.column(rule.version, env, "SMALLINT")),
             self._show(judged),
-            self._show(compiler.relations.plain(quarter, [judged], "SMALLINT")),
+            self._show(compiler.relations.plain(quarter, [judged], "INTEGER")),
         )
 
     def _portfolio(self, plan: PortfolioPlan) -> _PortfolioColumns:
@@ -175,8 +182,7 @@ class Columns:
 
     def _tables(self, connection: duckdb.DuckDBPyConnection) -> WorkingTables:
         sources = parquet_sources(self.book)
-        dimensions = (self.pack.branch, *([self.pack.product] if self.pack.product else []))
-        return WorkingTables(connection, self.pack.vocabulary, self.plan, self.bounds, sources, dimensions)
+        return WorkingTables(connection, self.pack.vocabulary, self.plan, self.bounds, sources)
 
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the row's functions known that the queries compiled so far call."""
@@ -280,8 +286,13 @@ class _Worker:
         """Judge the files of a chunk."""
         self.tables.load(span)
         self.cursor.execute(f"CREATE OR REPLACE TABLE result AS {self.columns.main}")
-        codes = self.codes()
-        counts, found = self.counts()
+        answers = self.answers()
+        rules = self.columns.rules
+        codes = pa.Table.from_arrays(
+            [answers[self.columns.loan_id], *(answers[c.code] for c in rules)],
+            schema=codes_schema([c.rule.id for c in rules]),
+        )
+        counts, found = self.counts(answers)
         tallies = {c.plan.id: self.tally(c) for c in self.columns.portfolio}
         exceptions = self.exceptions(found) if self.with_exceptions else EXCEPTIONS_SCHEMA.empty_table()
         return ChunkResult(span.files, codes, counts, exceptions, tallies)
@@ -289,40 +300,37 @@ class _Worker:
     def table(self, text: str, schema: pa.Schema) -> pa.Table:
         return self.cursor.sql(text).to_arrow_table().cast(schema)
 
-    def codes(self) -> pa.Table:
-        rules = self.columns.rules
-        columns = [f"r.{c.code} AS {quoted(c.rule.id)}" for c in rules]
-        text = f"SELECT {', '.join([LOAN_ID, *columns])} FROM files JOIN result r USING (f) ORDER BY f"
-        return self.table(text, codes_schema([c.rule.id for c in rules]))
+    def answers(self) -> dict[str, pa.Array]:
+        """The columns of `result` that are counted and written, in order of loan ids. No version is -1."""
+        columns, rules = self.columns, self.columns.rules
+        plain = [columns.loan_id, columns.branch, *([columns.product] if columns.product else [])]
+        wanted = {name: name for name in ("f", *plain, *(c.code for c in rules))}
+        wanted[columns.exposure] = f"coalesce({columns.exposure}, 0)"
+        for name in (n for c in rules for n in (c.version, c.quarter)):
+            wanted[name] = f"coalesce({name}, -1)"
+        listed = ", ".join(f"{text} AS {name}" for name, text in wanted.items())
+        found = self.cursor.sql(f"SELECT {listed} FROM result").to_arrow_table().combine_chunks()
+        order = found["f"].combine_chunks().to_numpy()
+        if not (order[:-1] < order[1:]).all():
+            found = found.take(pa.array(np.argsort(order)))
+        return {name: found[name].combine_chunks() for name in wanted}
 
-    # -- counts -------------------------------------------------------------------------------------------
-
-    def counts(self) -> tuple[pa.Table, dict[int, set[Outcome]]]:
+    def counts(self, answers: Mapping[str, pa.Array]) -> tuple[pa.Table, dict[int, set[Outcome]]]:
         """The outcomes of the chunk, counted; and the outcomes that each rule has in it."""
         columns = self.columns
-        if not columns.rules:
-            return OUTCOMES_SCHEMA.empty_table(), {}
-        parts = [
-            f"SELECT {i} AS number, {literal(c.rule.id)} AS rule, {_version(c)} AS version, "
-            f"{literal(c.rule.stage)} AS stage, g, q, code, files, exposure FROM (SELECT {c.version}, "
-            f"{columns.group} AS g, {c.quarter} AS q, {c.code} AS code, count(*) AS files, "
-            f"coalesce(sum({columns.exposure}), 0) AS exposure FROM result GROUP BY ALL)"
-            for i, c in enumerate(columns.rules)
+        numbers: dict[str, Any] = {}
+
+        def of(name: str) -> Any:
+            if name not in numbers:
+                numbers[name] = answers[name].to_numpy()
+            return numbers[name]
+
+        branch = answers[columns.branch]
+        product = answers[columns.product] if columns.product else pa.nulls(len(branch), pa.string())
+        rules = [
+            RuleOutcomes(i, of(c.code), of(c.version), of(c.quarter)) for i, c in enumerate(columns.rules)
         ]
-        texts = ", ".join(f"({int(o)}, {literal(o.text)})" for o in Outcome)
-        product = quoted(columns.pack.product) if columns.pack.product else "CAST(NULL AS VARCHAR)"
-        groups = f"SELECT DISTINCT {quoted(GROUP)} AS g, {quoted(columns.pack.branch)} AS branch, {product} AS product"
-        counted = self.cursor.sql(
-            f"""SELECT rule, version, stage, branch, product, (q // 4) || 'Q' || (q % 4 + 1) AS period,
-                       o.text AS outcome, files, {_amount("exposure", 38)} AS exposure, number, o.code
-                FROM ({" UNION ALL ".join(parts)}) c JOIN ({groups} FROM files) USING (g)
-                JOIN (VALUES {texts}) o(code, text) ON o.code = c.code"""
-        ).to_arrow_table()
-        found: dict[int, set[Outcome]] = {}
-        pairs = counted.group_by(["number", "code"]).aggregate([])
-        for number, code in zip(pairs["number"].to_pylist(), pairs["code"].to_pylist(), strict=True):
-            found.setdefault(number, set()).add(Outcome(code))
-        return counted.select(OUTCOMES_SCHEMA.names), found
+        return count(rules, branch, product, of(columns.exposure))
 
     def tally(self, columns: _PortfolioColumns) -> Tally:
         """What the chunk adds to the sums of a portfolio rule."""

@@ -27,11 +27,12 @@ from sancha.engine.run import working
 from sancha.engine.run.columns import Columns
 from sancha.engine.run.portfolio import RowTallies, Sum, Tally, judge_groups
 from sancha.engine.run.results import (
+    COUNTS_SCHEMA,
     EXCEPTIONS,
     EXCEPTIONS_SCHEMA,
     FORMAT,
-    OUTCOMES_SCHEMA,
     SPILL,
+    Label,
     Run,
     RunWriter,
     codes_schema,
@@ -76,7 +77,9 @@ def replay(
     day = as_of or opened.as_of
     run = _Run(policy, opened, plan, day, hindsight, exceptions)
     key = _key(run) if engine == "columns" else None
-    with RunWriter(out, [rule.id for rule in plan.rules], key) as writer:
+    rules = [Label(rule.id, rule.stage, rule.versions) for rule in plan.rules]
+    groups = [Label(rule.id, rule.stage, (rule.version,)) for rule in plan.portfolio]
+    with RunWriter(out, rules, groups, key) as writer:
         with _bar(progress, opened.loans, *_told(writer)) as step:
             row_functions = ENGINES[engine](run, writer, step)
         writer.finish(
@@ -135,7 +138,7 @@ def _lists_of(rule: RulePlan | PortfolioPlan) -> Iterator[tuple[str, bool]]:
 
 
 class Counts:
-    """Outcomes counted one by one. A key is what stands before `files` in `OUTCOMES_SCHEMA`."""
+    """Outcomes counted one by one. A key is what stands before `files` in `COUNTS_SCHEMA`."""
 
     def __init__(self) -> None:
         self.found: dict[tuple[Any, ...], tuple[int, Decimal]] = {}
@@ -146,9 +149,9 @@ class Counts:
         self.found[key] = (files + 1, _WIDE.add(total, amount))
 
     def table(self) -> pa.Table:
-        rows = [(*key[:-1], key[-1].text, *found) for key, found in self.found.items()]
-        names = OUTCOMES_SCHEMA.names
-        return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], OUTCOMES_SCHEMA)
+        rows = [(*key, *found) for key, found in self.found.items()]
+        names = COUNTS_SCHEMA.names
+        return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], COUNTS_SCHEMA)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,9 +211,9 @@ def _write_groups(run: _Run, tallies: dict[str, Tally], reference: Reference, wr
     """The outcomes of the portfolio rules."""
     rows: list[dict[str, Any]] = []
     counts = Counts()
-    for plan in run.plan.portfolio:
+    for number, plan in enumerate(run.plan.portfolio, len(run.plan.rules)):
         for found in judge_groups(plan, tallies[plan.id], run.pack, reference, run.as_of):
-            key = (plan.id, plan.version, plan.stage, None, None, quarter(run.as_of), found.outcome)
+            key = (number, 0, None, None, quarter(run.as_of), int(found.outcome))
             counts.add(key, found.sum.exposure)
             if found.outcome in EXCEPTIONS:
                 rows.append(
@@ -284,28 +287,29 @@ def _tally(told: Mapping[str, Any]) -> Tally:
 def _judge_rows(run: _Run, writer: RunWriter, step: Callable[[int], None]) -> dict[str, list[str]]:
     """The row engine: the definition, file by file."""
     evaluator = Evaluator(run.pack, plan=run.plan)
-    stages = {rule.id: rule.stage for rule in run.plan.rules}
+    places = {rule.id: (number, rule) for number, rule in enumerate(run.plan.rules)}
     reference = read_reference(run.book, run.pack.vocabulary)
     tallies = RowTallies(run.plan.portfolio, run.pack.exposure, run.pack)
     codes: list[dict[str, Any]] = []
     counts = Counts()
     exceptions: list[dict[str, Any]] = []
-    for number, file in enumerate(iter_files(run.book, run.pack.vocabulary), 1):
+    for done, file in enumerate(iter_files(run.book, run.pack.vocabulary), 1):
         codes.append({LOAN_ID: file.id})
         branch, exposure = file.facts[run.pack.branch], file.facts[run.pack.exposure]
         product = None if run.pack.product is None else file.facts[run.pack.product]
         for judged in evaluator.judge(file, reference, run.as_of):
             codes[-1][judged.rule] = int(judged.outcome)
-            stage, period = stages[judged.rule], quarter(judged.judged_on)
-            key = (judged.rule, judged.version, stage, branch, product, period, judged.outcome)
-            counts.add(key, exposure)
+            number, rule = places[judged.rule]
+            version = None if judged.version is None else rule.versions.index(judged.version)
+            period = quarter(judged.judged_on)
+            counts.add((number, version, branch, product, period, int(judged.outcome)), exposure)
             if judged.outcome in EXCEPTIONS:
                 reasons = evaluator.reasons(judged, file, reference, run.as_of)
                 exceptions.append(
                     {
                         "loan_id": file.id,
                         "rule": judged.rule,
-                        "stage": stage,
+                        "stage": rule.stage,
                         "branch": branch,
                         "outcome": judged.outcome.text,
                         "version": judged.version,
@@ -317,7 +321,7 @@ def _judge_rows(run: _Run, writer: RunWriter, step: Callable[[int], None]) -> di
                     }
                 )
         tallies.add(file, reference, run.as_of)
-        if number % _BATCH == 0 or number == run.book.loans:
+        if done % _BATCH == 0 or done == run.book.loans:
             writer.codes(pa.Table.from_pylist(codes, codes_schema(writer.rules)))
             writer.exceptions(pa.Table.from_pylist(exceptions, EXCEPTIONS_SCHEMA))
             step(len(codes))

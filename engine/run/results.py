@@ -65,15 +65,39 @@ OUTCOMES_SCHEMA = pa.schema(
     ]
 )
 
+#: Outcomes as they are counted: the numbers of the rule among all, of its version (from 0), of the quarter (year * 4 and
+#: 0 to 3), and of the outcome.
+COUNTS_SCHEMA = pa.schema(
+    [
+        pa.field("rule", pa.int16(), nullable=False),
+        pa.field("version", pa.int16()),
+        pa.field("branch", pa.string()),
+        pa.field("product", pa.string()),
+        pa.field("quarter", pa.int32()),
+        pa.field("code", pa.int8(), nullable=False),
+        pa.field("files", pa.int64(), nullable=False),
+        pa.field("exposure", pa.decimal128(38, 2), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What the results say of a rule: `versions` are the first days of its versions."""
+
+    rule: str
+    stage: str
+    versions: tuple[str, ...]
+
 
 def codes_schema(rules: Sequence[str]) -> pa.Schema:
     columns = [pa.field(rule, pa.int8(), nullable=False) for rule in rules]
     return pa.schema([pa.field("loan_id", pa.string(), nullable=False), *columns])
 
 
-def quarter(day: date | None) -> str | None:
-    """`2024Q3`"""
-    return None if day is None else f"{day.year}Q{(day.month + 2) // 3}"
+def quarter(day: date | None) -> int | None:
+    """The quarter of a day in the numbers of `COUNTS_SCHEMA`."""
+    return None if day is None else day.year * 4 + (day.month - 1) // 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +129,19 @@ class RunWriter:
     A run that stood there before stays until then. After an error nothing else is left. With a `key`, which tells all
     that the results depend on, what was committed stays when the run is stopped, however it is stopped, and the next
     writer of the same folder and key carries on: `done` are the notes of the commits before. Of another key it starts
-    anew, and `forgotten` says how many were given up.
+    anew, and `forgotten` says how many were given up. `rules` are those that judge files, `groups` the others.
     """
 
-    def __init__(self, out: Path, rules: Sequence[str], key: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        out: Path,
+        rules: Sequence[Label],
+        groups: Sequence[Label] = (),
+        key: Mapping[str, Any] | None = None,
+    ) -> None:
         self.out = out
-        self.rules = tuple(rules)
+        self.rules = tuple(label.rule for label in rules)
+        self.labels = (*rules, *groups)
         self.key = None if key is None else json.loads(json.dumps({"format": FORMAT, **key}))
         self.run: Run | None = None
         self.done: list[Any] = []
@@ -135,7 +166,7 @@ class RunWriter:
             for name, schema in (
                 ("codes", codes_schema(self.rules)),
                 ("exceptions", EXCEPTIONS_SCHEMA),
-                (_COUNTS, OUTCOMES_SCHEMA),
+                (_COUNTS, COUNTS_SCHEMA),
             ):
                 path = self.folder / f"{name}.parquet"
                 self._files[name] = ParquetAppender(path, schema, ends.get(name, ()))
@@ -184,7 +215,7 @@ class RunWriter:
             self._files["exceptions"].append(table)
 
     def count(self, table: pa.Table) -> None:
-        """Outcomes counted, in the columns of `OUTCOMES_SCHEMA`; equal groups are added up at the end."""
+        """Outcomes counted, in the columns of `COUNTS_SCHEMA`; equal groups are added up at the end."""
         if table.num_rows:
             self._files[_COUNTS].append(table)
 
@@ -206,7 +237,7 @@ class RunWriter:
         for file in self._files.values():
             file.finish()
         counts = self._files[_COUNTS].path
-        table = _added_up(counts, self.folder)
+        table = _added_up(counts, self.labels, self.folder)
         with ParquetAppender(self.folder / "outcomes.parquet", OUTCOMES_SCHEMA) as writer:
             writer.append(table)
             writer.finish()
@@ -296,15 +327,29 @@ def _locked(folder: Path, out: Path) -> int | None:
     return lock
 
 
-def _added_up(counts: Path, spill: Path) -> pa.Table:
-    """The counts with one row a group, in order of the groups."""
-    keys = ", ".join(OUTCOMES_SCHEMA.names[:-2])
+def _added_up(counts: Path, labels: Sequence[Label], spill: Path) -> pa.Table:
+    """The counts with one row a group, in order of the groups, in the columns of `OUTCOMES_SCHEMA`."""
+    versions = [
+        {"rule": number, "version": place, "id": label.rule, "stage": label.stage, "first_day": first_day}
+        for number, label in enumerate(labels)
+        for place, first_day in (*enumerate(label.versions), (None, None))
+    ]
+    types = [("rule", pa.int16()), ("version", pa.int16())]
+    types += [(name, pa.string()) for name in ("id", "stage", "first_day")]
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute(f"SET temp_directory = {_literal(spill)}")
+        connection.register("labels", pa.Table.from_pylist(versions, pa.schema(types)))
+        outcomes = ", ".join(f"({int(o)}, '{o.text}')" for o in Outcome)
         found = connection.sql(
-            f"SELECT {keys}, sum(files) AS files, sum(exposure) AS exposure FROM read_parquet({_literal(counts)}) "
-            f"GROUP BY ALL ORDER BY {keys}"
+            f"""SELECT l.id AS rule, l.first_day AS version, l.stage, branch, product,
+                       (quarter // 4) || 'Q' || (quarter % 4 + 1) AS period, o.text AS outcome, files, exposure
+                FROM (SELECT rule, version, branch, product, quarter, code, sum(files) AS files,
+                             sum(exposure) AS exposure
+                      FROM read_parquet({_literal(counts)}) GROUP BY ALL) c
+                JOIN labels l ON l.rule = c.rule AND l.version IS NOT DISTINCT FROM c.version
+                JOIN (VALUES {outcomes}) o(code, text) ON o.code = c.code
+                ORDER BY ALL"""
         )
         return found.to_arrow_table().cast(OUTCOMES_SCHEMA)
 
