@@ -6,6 +6,7 @@ and a table with such a cell becomes null as a whole, as no row of it can be tru
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,10 @@ _NOWHERE = (0, 0)
 _NULL = s.Literal(_NOWHERE, None)
 #: Signs that a name may hold and that are operators elsewhere.
 _SIGNS = frozenset("+-*/.'")
+
+
+#: Texts without a name, which read alike everywhere: most cells of tables.
+_CONSTANT = re.compile(r'(?:"[^"\\]*"|[\s\d.,<>=()\[\]-])*')
 
 
 class _Named(Mapping[str, Kind]):
@@ -324,7 +329,7 @@ class Lowering:
             message = f"the expression language `{language}` is not FEEL"
             self.problem(place, text, (0, len(text.text)), "E0908", message, "write the text in FEEL")
             return None
-        known = (parse, text.text, names)
+        known = (parse, text.text, frozenset[str]() if _CONSTANT.fullmatch(text.text) else names)
         try:
             tree = self._trees.get(known)
             if tree is None:
