@@ -41,6 +41,7 @@ __all__ = [
     "loan_file_from_json",
     "open_book",
     "read_file",
+    "read_files",
     "read_reference",
     "to_json",
     "write_book",
@@ -299,6 +300,21 @@ def read_file(book: Book, vocabulary: Vocabulary, loan_id: str) -> LoanFile:
         where=book.path,
         help="the nearest are " + ", ".join(f"`{row[0]}`" for row in near),
     )
+
+
+def read_files(book: Book, vocabulary: Vocabulary, loan_ids: Iterable[str]) -> dict[str, LoanFile]:
+    """Some loan files by their ids; ids that the book lacks are left out."""
+    wanted = ", ".join("'" + loan_id.replace("'", "''") + "'" for loan_id in sorted(set(loan_ids)))
+    if not wanted:
+        return {}
+    found = {}
+    with duckdb.connect() as connection:
+        for name in (LOANS, *vocabulary.lists):
+            if name in book.tables:
+                order = LOAN_ID if name == LOANS else f"{LOAN_ID}, {ITEM}"
+                query = f"SELECT * FROM read_parquet($path) WHERE {LOAN_ID} IN ({wanted}) ORDER BY {order}"
+                found[name] = connection.sql(query, params={"path": str(book.tables[name])}).to_arrow_table()
+    return {file.id: file for file in _assembled(found, vocabulary)}
 
 
 def iter_files(book: Book, vocabulary: Vocabulary, *, batch: int = 2_000) -> Iterator[LoanFile]:

@@ -1458,7 +1458,7 @@ class _Loader:
         """A rule in force needs its parameters and decisions from its first day on."""
         for rule, version in ((r, v) for r in rules.values() for v in r.versions):
             first = version.valid_from
-            for kind, name in sorted(_needs(rule, version, decisions)):
+            for kind, name in sorted(needs(rule, version, decisions)):
                 if kind == "parameter":
                     steps = parameters[name].steps if name in parameters else ()
                     begins = steps[0][0] if steps else None
@@ -1609,7 +1609,7 @@ def uses(decision: Decision) -> set[str]:
     return {n.name for core in cores for n in c.walk(core) if isinstance(n, c.Decided | c.TableCall)}
 
 
-def _needs(rule: Rule, version: Version, decisions: Mapping[str, Decision]) -> set[tuple[str, str]]:
+def needs(rule: Rule, version: Version, decisions: Mapping[str, Decision]) -> set[tuple[str, str]]:
     """The parameters and decisions that a version of a rule needs, directly or through others."""
     cores: list[c.Core] = [rule.judged, version.applies]
     if version.require is not None:

@@ -32,7 +32,7 @@ from sancha.engine.policy.source import read_text, read_yaml
 from sancha.engine.policy.workbook import DIGITS, Sheet, letters, open_sheet, plain
 
 if TYPE_CHECKING:
-    from sancha.engine.policy.pack import Pack
+    from sancha.engine.policy.pack import Decision, Pack
 
 #: The cells of a row, inputs before outputs, those in error None; and the place of cell number i.
 Cells = tuple[list[str | None], Callable[[int], Place]]
@@ -661,21 +661,27 @@ def export_table(pack: Pack, name: str, path: Path, day: dt.date | None = None) 
     number = _in_force([(v.valid_from, v.valid_until) for v in decision.versions], day)
     if number is None:
         raise SanchaError(f"`{name}` was not in force on {day}", code="E0404", where=decision.place)
+    export_xlsx(*table_source(decision, number), path)
+
+
+def table_source(
+    decision: Decision, number: int
+) -> tuple[TableShape, Sequence[Sequence[str]], Sequence[str]]:
+    """The columns of a version of a table, the cells of its rows as they are written, and the notes of the rows."""
     table = decision.versions[number].table
     assert table is not None
     documents = read_yaml(Path(decision.place.file), decision.place.file)
-    spec = next(d.value for d in documents if d.value.get("table") == name)
+    spec = next(d.value for d in documents if d.value.get("table") == decision.name)
     rows = (spec["versions"][number] if spec.get("versions") else spec)["rows"]
     expressions = [part.get("expression") for part in spec["inputs"]]
     inputs = zip(table.inputs, expressions, strict=True)
     shape = TableShape(
-        name,
+        decision.name,
         table.hit_policy,
         tuple(Column(n, type_, e) for (n, type_), e in inputs),
         tuple(Column(n, type_) for n, type_ in table.outputs),
     )
-    cells, notes = _sources(rows, Path(decision.place.file).parent, shape)
-    export_xlsx(shape, cells, notes, path)
+    return (shape, *_sources(rows, Path(decision.place.file).parent, shape))
 
 
 def _in_force(spans: Sequence[tuple[dt.date, dt.date | None]], day: dt.date | None) -> int | None:

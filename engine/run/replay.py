@@ -48,7 +48,7 @@ _WIDE = Context(prec=100)
 
 def replay(
     book: Path,
-    pack: Path,
+    pack: Path | Pack,
     out: Path,
     *,
     engine: str = "columns",
@@ -57,7 +57,7 @@ def replay(
     as_of: date | None = None,
     exceptions: bool = True,
 ) -> Run:
-    """Judge every file of a book by every rule of a pack, and write the run to the folder `out`.
+    """Judge every file of a book by every rule of a pack, a folder or loaded, and write the run to the folder `out`.
 
     `engine` is `columns` or `row`; both give the same. `as_of` replaces the day of the book. Without `exceptions` the
     columnar engine leaves `exceptions.parquet` empty but for groups. A run of the columnar engine that was stopped, by
@@ -68,7 +68,7 @@ def replay(
     if engine not in ENGINES:
         raise SanchaError(f"unknown engine `{engine}`", help=f"the engines are {' and '.join(ENGINES)}")
     started = time.perf_counter()
-    policy = load_pack(pack)
+    policy = pack if isinstance(pack, Pack) else load_pack(pack)
     opened = open_book(book, policy.vocabulary)
     plan = lower(policy, hindsight=hindsight)
     check_reads(plan, opened)
