@@ -19,9 +19,6 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from elementpath.regex import RegexError, UnicodeSubset, unicode_category, unicode_subset
-from elementpath.regex.character_classes import c_shortcut, i_shortcut
-
 #: What a match may cost in `_Machine`, and how many ways of matching are left to `re`.
 MAX_STEPS, MAX_WAYS = 2_000_000, 10_000_000
 #: Deeper nesting and longer programs (`(a{1000}){1000}`) are slips.
@@ -74,13 +71,17 @@ def _single(*chars: str) -> _Chars:
     return _chars((ord(c), ord(c) + 1) for c in chars)
 
 
-def _subset(subset: UnicodeSubset) -> _Chars:
+def _subset(subset: Any) -> _Chars:
     return _chars((p, p + 1) if isinstance(p, int) else (p[0], p[1]) for p in subset.codepoints)
 
 
 @cache
 def _escape_class(letter: str) -> _Chars:
     """`\\s`, `\\d`, … by their small letter (XML Schema, Datatypes, appendix F)."""
+    # The tables of Unicode are read when a pattern first names one.
+    from elementpath.regex import unicode_category
+    from elementpath.regex.character_classes import c_shortcut, i_shortcut
+
     if letter == "s":
         return _single(" ", "\t", "\n", "\r")
     if letter == "d":
@@ -92,6 +93,8 @@ def _escape_class(letter: str) -> _Chars:
 
 @cache
 def _property(name: str) -> _Chars:
+    from elementpath.regex import RegexError, unicode_subset
+
     try:
         return _subset(unicode_subset(name))
     except RegexError:
