@@ -205,6 +205,13 @@ class Standard:
             return binary("/", binary("-", given[1], given[0]), self.temporal("duration", "P1D"))
         if word == "seconds between":
             return binary("/", binary("-", given[1], given[0]), self.temporal("duration", "PT1S"))
+        if word == "substring":
+            start = args[1]
+            if isinstance(start, c.Const) and isinstance(start.value, int) and start.value > 0:
+                # Beyond its end the strict language finds nothing in a text, the standard null.
+                short = binary("<", call("string length", given[0]), given[1])
+                return choice(short, literal(""), call(word, *given))
+            self.used.notes.add("`substring` from a place before or beyond the text is null in the standard")
         if word in MODELS:
             self.used.models.add(word)
             return call(MODELS[word], *given)
@@ -510,6 +517,8 @@ class Used:
     tables: set[str] = field(default_factory=set)
     models: set[str] = field(default_factory=set)
     variables: set[str] = field(default_factory=set)
+    #: What the standard means otherwise, in words.
+    notes: set[str] = field(default_factory=set)
 
 
 def _present_unless(condition: c.Core) -> set[c.Core]:
