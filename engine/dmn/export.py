@@ -478,6 +478,8 @@ class Exporter:
         if "judged_on" in used.variables:
             used.variables.discard("judged_on")
             self.loss(f"decision {name}", "`judged_on`", "DMN has no day judged: read as the input `as_of`")
+        for note in sorted(used.notes):
+            self.loss(f"decision {name}", note, "no standard expression says the same")
 
     def rule_conditions(self, id: str) -> None:
         """A check's `applies when` and `require` as boolean decisions, read on the day `as_of`."""
