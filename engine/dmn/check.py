@@ -109,7 +109,7 @@ def _of_logic(model: Model, element: Element) -> Iterator[Diagnostic]:
 
 def _diagnostic(problem: Problem, where: str, place: Place) -> Diagnostic:
     help = problem.help
-    if help is None and problem.kind == "unknown name":
+    if help is None and problem.kind in ("unknown name", "unknown function"):
         help = "what an expression sees must be required by its decision, or stand before it in its context"
     return Diagnostic(_CODES.get(problem.kind, "E0102"), f"{where}: {problem.message}", place, help)
 

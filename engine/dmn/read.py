@@ -733,6 +733,10 @@ class _Reader:
                 variable = self.item(child, needed=False)
             else:
                 lists.setdefault(name, []).append(self.reference(child))
+        if "outputDecision" not in lists:
+            self.problem(
+                element, "E0903", "a decision service without an output", 'add `<outputDecision href="#…"/>`'
+            )
         return m.DecisionService(
             name=self.name(element),
             variable=variable,
