@@ -344,10 +344,7 @@ class Standard:
         if low.row.name not in (">", ">=") or high.row.name not in ("<", "<="):
             return None
         first, last = low.args[1], high.args[1]
-        ordered = (
-            isinstance(first, c.Const) and isinstance(last, c.Const) and None not in (first.value, last.value)
-        )
-        if not ordered or first.value > last.value:  # type: ignore[union-attr,operator]
+        if not _in_order(first, last):
             # A range whose ends are not in order is null in the standard, where the comparisons are false.
             if (low.row.name, high.row.name) != (">=", "<="):
                 return None
@@ -519,6 +516,13 @@ class Used:
     variables: set[str] = field(default_factory=set)
     #: What the standard means otherwise, in words.
     notes: set[str] = field(default_factory=set)
+
+
+def _in_order(first: c.Core, last: c.Core) -> bool:
+    """Whether these are constants, the first no greater than the last."""
+    if not (isinstance(first, c.Const) and isinstance(last, c.Const)):
+        return False
+    return None not in (first.value, last.value) and bool(first.value <= last.value)  # type: ignore[operator]
 
 
 def _present_unless(condition: c.Core) -> set[c.Core]:
