@@ -921,7 +921,7 @@ class _Loader:
             return out
         name, sheet = sheet_of(rows)
         file = Path(document.file).parent / name
-        if not file.is_file():
+        if not _is_file(file):
             self.defects.append(
                 Diagnostic(
                     "E0301",
@@ -1534,6 +1534,14 @@ def _value_at(document: Document, path: Key) -> Any:
     for step in path:
         value = value[step]
     return value
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that the file system cannot hold is the name of none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _names_in(path: Path) -> set[str]:
