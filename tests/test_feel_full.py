@@ -157,6 +157,8 @@ def test_cases(path: Path) -> None:
         ("[\n  1,\n  2\n]", "[1, 2]"),
         ("", "error"),
         ("  \n ", "error"),
+        ("1 // one\r+ 1", "2"),
+        ('"two\nlines"', r'"two\nlines"'),
         ("// nothing", "error"),
         ("/* open\n1", "error"),
     ],
