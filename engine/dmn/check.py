@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from sancha.engine.diagnostics import Diagnostic, Place, SanchaError
 from sancha.engine.dmn import model as m
@@ -12,7 +13,7 @@ from sancha.engine.dmn.run import Element, Model, Unit, load, position
 from sancha.engine.feel import core as c
 from sancha.engine.feel.errors import FeelError
 from sancha.engine.feel.full import Bounds, Cell, Problem, TableSpec, resolve
-from sancha.engine.feel.values import Date, order
+from sancha.engine.feel.values import Date, equal, order, to_text
 from sancha.engine.run.decision_table import table_index
 from sancha.engine.run.dynamic import compile_dynamic
 from sancha.engine.run.index import bits
@@ -94,6 +95,8 @@ def _of_logic(model: Model, element: Element) -> Iterator[Diagnostic]:
         if isinstance(part, c.Dynamic) and part.function == "TABLE":
             spec: TableSpec = part.data[0]
             table = lowering.tables.get(part.site.place)
+            if table is not None:
+                yield from _unlisted(model, unit, part, table, spec)
             if spec.hit_policy in "PO" and not any(spec.order):
                 yield _at(
                     model,
@@ -148,6 +151,30 @@ def _java(unit: Unit, function: m.FunctionDefinition) -> str | None:
     except FeelError as error:
         return error.message
     return None
+
+
+def _unlisted(
+    model: Model, unit: Unit, node: c.Dynamic, table: m.DecisionTable, spec: TableSpec
+) -> Iterator[Diagnostic]:
+    """Constant outputs that are not among the values that their column lists, where those are constant too."""
+    arguments = node.args[len(spec.allowed) :]
+    for column, listed in enumerate(spec.order):
+        bodies = [cast(c.Lambda, arguments[number]).body for number in listed or ()]
+        values = [body.value for body in bodies if isinstance(body, c.Const)]
+        if not values or len(values) < len(bodies):
+            continue
+        for rule, outputs in zip(table.rules, spec.outputs, strict=True):
+            value = outputs[column].value
+            if outputs[column].argument is None and not any(equal(value, one) for one in (None, *values)):
+                shown = f'"{value}"' if isinstance(value, str) else to_text(value)
+                yield _at(
+                    model,
+                    unit,
+                    rule.outputs[column].line,
+                    "E0915",
+                    f"{node.site.place}: {shown} is not among the values of output {column + 1}",
+                    "list it, or correct the entry",
+                )
 
 
 def _overlapping(
