@@ -347,6 +347,7 @@ _DATE_TEXT = r"(-?(?:[1-9][0-9]{4,8}|[0-9]{4}))-([0-9]{2})-([0-9]{2})"
 _OFFSET_TEXT = r"(?:([Zz]|[+-][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)|@(.+))?"
 _TIME_TEXT = rf"([0-9]{{2}}):([0-9]{{2}}):([0-9]{{2}})(?:\.([0-9]+))?{_OFFSET_TEXT}"
 _DATE = re.compile(_DATE_TEXT)
+_DATE_OFFSET = re.compile(rf"{_DATE_TEXT}([Zz]|[+-][0-9]{{2}}:[0-9]{{2}})?")
 _TIME = re.compile(_TIME_TEXT)
 _DATE_TIME = re.compile(rf"{_DATE_TEXT}T{_TIME_TEXT}")
 _NUMBER = r"[0-9]{1,40}"
@@ -377,11 +378,15 @@ def parse_time(text: str) -> Time:
 
 
 def parse_date_time(text: str) -> DateTime:
-    """A date, `T` and a time, or a date alone, which is its midnight, local time; or a `FeelError`."""
+    """A date, `T` and a time, or a date alone, which is its midnight, local time; or a `FeelError`.
+
+    A date alone may have an offset, as in XML Schema (DMN's own example is `2012-03-07Z`).
+    """
     match = _DATE_TIME.fullmatch(text)
     if match is None:
-        if _DATE.fullmatch(text):
-            return DateTime(parse_date(text), Time(0, 0, 0))
+        if (day := _DATE_OFFSET.fullmatch(text)) is not None:
+            date = Date(int(day[1]), int(day[2]), int(day[3]))
+            return DateTime(date, Time(0, 0, 0, offset=None if day[4] is None else _offset(day[4])))
         raise FeelError(f'"{text[:80]}" is no date and time (YYYY-MM-DDThh:mm:ss)')
     date = Date(int(match[1]), int(match[2]), int(match[3]))
     time, days = _time(match.groups()[3:])
