@@ -27,6 +27,7 @@ from sancha.engine.policy.lower import lower_core
 from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.plan import Plan
 from sancha.engine.policy.tables import Row, Table, input_name
+from sancha.engine.run import lookup
 from sancha.engine.run.as_text import as_text
 from sancha.engine.run.exact import Exact, register
 from sancha.engine.run.relations import query
@@ -287,6 +288,44 @@ def test_generated_tables_agree(bench: Bench, seed: int) -> None:
     rng = random.Random(seed)
     named = [lookup for _ in range(4) for lookup in generated_lookups(rng, bench.pack)]
     assert bench.disagreements(named) == []
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=15)
+def test_generated_tables_agree_where_functions_look_up(bench: Bench, seed: int) -> None:
+    """As above, with the ways of large tables."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookup, "_ARMS", 1)
+        patch.setattr(lookup, "_LIST", 1)
+        named = [found for _ in range(4) for found in generated_lookups(random.Random(seed), bench.pack)]
+        assert bench.disagreements(named) == []
+
+
+def test_tables_of_ten_thousand_rows_are_no_chains_of_conditions(bench: Bench) -> None:
+    """100 bands of amounts, 50 officers, and loans that are secured or not; the rows do not overlap."""
+    amount, officer, secured = (
+        c.Var(type_, input_name(i)) for i, type_ in enumerate((t.MONEY, t.TEXT, t.BOOLEAN))
+    )
+    rows = []
+    for number in range(10_000):
+        band, rest = divmod(number, 100)
+        name, is_secured = divmod(rest, 2)
+        cells = (f"({band * 9_000}..{(band + 1) * 9_000}]", f'"S{name}"', "true" if is_secured else "false")
+        tests = [
+            check_cell(text, var, bench.pack.scope)[0]
+            for text, var in zip(cells, (amount, officer, secured), strict=True)
+        ]
+        assert None not in tests
+        rows.append(Row(tuple(tests), (c.Const(t.INTEGER, number),), number + 1))  # type: ignore[arg-type]
+    inputs = (("amount", t.MONEY), ("officer", t.TEXT), ("secured", t.BOOLEAN))
+    table = Table("large", "unique", inputs, (("out", t.INTEGER),), tuple(rows), None)
+    cores = [bench.core(text) for text in ("loan.amount", "loan.officer", "loan.secured")]
+    core = c.Lookup(t.INTEGER, table, tuple(core for core in cores if core is not None), 0)
+    assert bench.disagreements([("large", core)]) == []
+    bounds = book_bounds(bench.book, bench.pack.vocabulary, bench.plan)
+    compiler = Compiler(bench.pack.vocabulary, bounds, bench.pack.calendar, bench.book.as_of)
+    body = query([compiler.text(core, compiler.root)], compiler.relations)
+    assert body.count("WHEN") < 200
 
 
 # -- what the templates of the operator table call ----------------------------------------------------------------

@@ -65,8 +65,8 @@ OUTCOMES_SCHEMA = pa.schema(
     ]
 )
 
-#: Outcomes as they are counted: the numbers of the rule among all, of its version (from 0), of the quarter (year * 4 and
-#: 0 to 3), and of the outcome.
+#: Outcomes as they are counted: the numbers of the rule among all, of its version (from 0), of the quarter (year * 4
+#: and 0 to 3), and of the outcome.
 COUNTS_SCHEMA = pa.schema(
     [
         pa.field("rule", pa.int16(), nullable=False),

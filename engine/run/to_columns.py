@@ -37,6 +37,7 @@ from sancha.engine.run.exact import (
     Value,
     register,
 )
+from sancha.engine.run.lookup import Lookups
 from sancha.engine.run.relations import (
     ELEMENT,
     Cell,
@@ -153,6 +154,7 @@ class Compiler:
         self.calendar = calendar
         self.relations = Relations()
         self.numbers = Numbers(self.relations, calendar)
+        self.lookups = Lookups(self.numbers)
         self.root = _Env(None, {"as_of": self.constant(c.Const(t.DATE, as_of))})
 
     # -- entry --------------------------------------------------------------------------------------------
@@ -760,12 +762,15 @@ class Compiler:
 
     def lookup(self, node: c.Lookup, env: _Env) -> Value:
         table = node.table
-        within = _Env(env, {input_name(i): self.value(core, env) for i, core in enumerate(node.inputs)})
+        inputs = [self.value(core, env) for core in node.inputs]
+        within = _Env(env, {input_name(i): value for i, value in enumerate(inputs)})
+        if (found := self.lookups.row(table, inputs)) is not None:
+            outputs = [self.value(row.outputs[node.output], within) for row in table.rows]
+            default = None if table.default is None else self.value(table.default[node.output], within)
+            return self.picked(found, outputs, default or Missing(self.relations.book))
         met = [self.all_of([self.boolean(test, within) for test in row.tests]) for row in table.rows]
         outputs = [self.value(row.outputs[node.output], within) for row in table.rows]
-        default: Value | None = None
-        if table.default is not None:
-            default = self.value(table.default[node.output], within)
+        default = None if table.default is None else self.value(table.default[node.output], within)
         nothing = Missing(self.relations.book)
         match table.hit_policy:
             case "first":
