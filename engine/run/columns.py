@@ -29,9 +29,9 @@ from sancha.engine.policy.plan import Outcome, Plan, PortfolioPlan, RulePlan
 from sancha.engine.run.counting import RuleOutcomes, count
 from sancha.engine.run.exact import Exact, Missing, register
 from sancha.engine.run.portfolio import Conditions, Sum, Tally, conditions
-from sancha.engine.run.relations import Cell, functions_of, literal, query, quoted
+from sancha.engine.run.relations import Cell, Relations, functions_of, literal, query, quoted
 from sancha.engine.run.results import EXCEPTIONS, EXCEPTIONS_SCHEMA, codes_schema
-from sancha.engine.run.to_columns import TEXTS, Compiler, prepare
+from sancha.engine.run.to_columns import TEXTS, BookBounds, Compiler, prepare
 from sancha.engine.run.working import Span, WorkingTables, book_bounds, parquet_sources, spans
 
 #: What DuckDB may hold; beyond it, intermediate results go to the disk.
@@ -80,12 +80,21 @@ class _PortfolioColumns:
 class Columns:
     """A policy compiled for a book."""
 
-    def __init__(self, pack: Pack, book: Book, plan: Plan, as_of: date) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        book: Book,
+        plan: Plan,
+        as_of: date,
+        *,
+        bounds: BookBounds | None = None,
+        relations: Relations | None = None,
+    ) -> None:
         self.pack = pack
         self.book = book
         self.plan = plan
-        self.bounds = book_bounds(book, pack.vocabulary, plan)
-        self.compiler = Compiler(pack.vocabulary, self.bounds, pack.calendar, as_of)
+        self.bounds = bounds or book_bounds(book, pack.vocabulary, plan)
+        self.compiler = Compiler(pack.vocabulary, self.bounds, pack.calendar, as_of, relations)
         self.environments = [self.compiler.bind(rule.lets) for rule in plan.rules]
         self.shown: dict[Cell, None] = {}
         self.rules = [self._rule(rule, env) for rule, env in zip(plan.rules, self.environments, strict=True)]

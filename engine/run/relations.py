@@ -312,22 +312,30 @@ def query(
 
     `all_files` says that the tables of lists hold items of these files only.
     """
-    return _Query(relations, files, all_files).text(outputs)
+    return Query(relations, files, all_files).text(outputs)
 
 
 _ROW_FUNCTION = re.compile(rf"{ROW_FUNCTION}\d+")
 
 
-class _Query:
+class Query:
+    """One query as it is laid out. Ways to run other than DuckDB's override how its parts are written."""
+
     def __init__(self, relations: Relations, files: str, all_files: bool) -> None:
         self.relations = relations
         self.files_table = files
         self.all_files = all_files
-        self.ctes: list[str] = []
+        self.ctes: list[tuple[str, str]] = []
         self.stages: dict[tuple[Cell, Scope], int] = {}
         self.count = 0
 
     def text(self, outputs: Sequence[Cell]) -> str:
+        body = self.body(outputs)
+        parts = ", ".join(f"{name} AS MATERIALIZED ({part})" for name, part in self.ctes)
+        return f"WITH {parts} {body}" if parts else body
+
+    def body(self, outputs: Sequence[Cell]) -> str:
+        """What reads the parts in `ctes`, which are filled here; each part reads those before it."""
         book = self.outer_cells(outputs, self.relations.files)
         source = f"FROM {self.files_table} x"
         if book:
@@ -335,14 +343,21 @@ class _Query:
             source += f" CROSS JOIN {name} t"
         files = self.relations.files
         columns = ["x.f", *self.raw_columns(files, outputs), *(f"t.{c.name}" for c in book)]
-        body = self.build(files, f"SELECT {', '.join(columns)} {source}", outputs)
-        return f"WITH {', '.join(self.ctes)} {body}" if self.ctes else body
+        return self.build(files, f"SELECT {', '.join(columns)} {source}", outputs)
 
     def cte(self, body: str) -> str:
         self.count += 1
         name = f"r{self.count}"
-        self.ctes.append(f"{name} AS MATERIALIZED ({body})")
+        self.ctes.append((name, body))
         return name
+
+    def template(self, cell: Cell) -> str:
+        """The template of a cell that is no raw column."""
+        return cell.template
+
+    def empty(self, cell: Cell) -> str | None:
+        """What an aggregate gives over no rows."""
+        return cell.empty
 
     # -- what is needed -----------------------------------------------------------------------------------
 
@@ -482,9 +497,9 @@ class _Query:
         if cell in available:
             return cell.name
         if cell.kind == CONSTANT:
-            return cell.template
+            return self.template(cell)
         assert cell.kind == PLAIN, (cell.kind, cell.template)
-        return cell.template.format(*(self.expression(a, available) for a in cell.args))
+        return self.template(cell).format(*(self.expression(a, available) for a in cell.args))
 
     # -- inner scopes -------------------------------------------------------------------------------------
 
@@ -499,8 +514,8 @@ class _Query:
             on = " AND ".join(f"t.{k} = a{number}.{k}" for k in scope.keys)
             joins.append(f"LEFT JOIN ({body}) a{number} ON {on}" if on else f"CROSS JOIN ({body}) a{number}")
             for c in group:
-                name = f"a{number}.{c.name}"
-                columns.append(name if c.empty is None else f"coalesce({name}, {c.empty}) AS {c.name}")
+                name, empty = f"a{number}.{c.name}", self.empty(c)
+                columns.append(name if empty is None else f"coalesce({name}, {empty}) AS {c.name}")
         return f"SELECT {', '.join(columns)} FROM {current} t {' '.join(joins)}"
 
     def inner(self, scope: Scope, inner: Scope, current: str, group: Sequence[Cell]) -> str:
@@ -511,7 +526,7 @@ class _Query:
         body = self.build(inner, source, wanted)
         available = set(wanted)
         texts = [
-            f"{c.template.format(*(self.expression(a, available) for a in c.args))} AS {c.name}"
+            f"{self.template(c).format(*(self.expression(a, available) for a in c.args))} AS {c.name}"
             for c in group
         ]
         keys = ", ".join(scope.keys)
@@ -540,13 +555,18 @@ class _Query:
                     f"SELECT {', '.join(columns)} FROM {quoted(f'reference:{name}')} x", current, on
                 )
             case Elements(values=values):
-                element, ordinal = f"unnest(t.{values.name})", f"generate_subscripts(t.{values.name}, 1)"
-                columns = [*shown, f"{ordinal} AS {own}"]
-                for cell in self.cells_of(inner, wanted):
-                    if cell.kind == RAW:
-                        columns.append(f"{ordinal if cell.template == ORDER else element} AS {cell.name}")
-                return f"SELECT {', '.join(columns)} FROM {current} t"
+                cells = [c for c in self.cells_of(inner, wanted) if c.kind == RAW]
+                return self.elements(values, own, shown, cells, current)
         raise TypeError(type(inner.rows).__name__)
+
+    def elements(
+        self, values: Cell, own: str, shown: Sequence[str], cells: Sequence[Cell], current: str
+    ) -> str:
+        """A row for each element of `values`: its number as `own`, what is shown of the outer row, raw cells."""
+        element, ordinal = f"unnest(t.{values.name})", f"generate_subscripts(t.{values.name}, 1)"
+        columns = [*shown, f"{ordinal} AS {own}"]
+        columns += [f"{ordinal if c.template == ORDER else element} AS {c.name}" for c in cells]
+        return f"SELECT {', '.join(columns)} FROM {current} t"
 
 
 def _references(select: str, current: str, on: tuple[str, Cell] | None) -> str:

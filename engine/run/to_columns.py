@@ -148,11 +148,18 @@ class _Env:
 class Compiler:
     """Cells for the expressions of one policy over one book."""
 
-    def __init__(self, vocabulary: Vocabulary, bounds: BookBounds, calendar: Calendar, as_of: date) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        bounds: BookBounds,
+        calendar: Calendar,
+        as_of: date,
+        relations: Relations | None = None,
+    ) -> None:
         self.vocabulary = vocabulary
         self.bounds = bounds
         self.calendar = calendar
-        self.relations = Relations()
+        self.relations = relations or Relations()
         self.numbers = Numbers(self.relations, calendar)
         self.lookups = Lookups(self.numbers)
         self.root = _Env(None, {"as_of": self.constant(c.Const(t.DATE, as_of))})
