@@ -132,11 +132,16 @@ def comments(text: str) -> list[str]:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
+def _offset(mark: Any) -> int:
+    """The place of an event in the text; events of a parser always have one."""
+    return int(mark.index)
+
+
 def _documents(text: str) -> Iterator[tuple[Node | None, list[tuple[bool, str]]]]:
     """The root of each document, comments tied to its entries, and the comments above its first entry."""
     events = _events(text)
     notes = _comments(text, events)
-    starts = [e.start_mark.index for e in events if isinstance(e, yaml.DocumentStartEvent)]
+    starts = [_offset(e.start_mark) for e in events if isinstance(e, yaml.DocumentStartEvent)]
     stream = iter(events)
     number = 0
     for event in stream:
@@ -181,7 +186,7 @@ def _node(event: Any, stream: Iterator[Any], text: str) -> Node:
             node.entries.append(Entry(key, _node(next(stream), stream, text)))
         else:
             node.entries.append(Entry(None, _node(inner, stream, text)))
-    node.end = inner.end_mark.index
+    node.end = _offset(inner.end_mark)
     if not node.flow and node.entries:
         node.end = node.entries[-1].value.end
     return node
@@ -193,7 +198,7 @@ def _comments(text: str, events: list[Any]) -> list[Comment]:
     masked: list[tuple[int, int]] = []
     for event in events:
         if isinstance(event, yaml.ScalarEvent):
-            start, end = event.start_mark.index, event.end_mark.index
+            start, end = _offset(event.start_mark), _offset(event.end_mark)
             if event.style in ("|", ">"):
                 start = text.find("\n", start)
                 start = end if start < 0 else start

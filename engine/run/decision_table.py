@@ -41,7 +41,7 @@ def _matching(site: Site, spec: TableSpec, inputs: Sequence[Any], arguments: Seq
     rows, _, verify = index.match(inputs)
     for number, (value, kinds) in enumerate(zip(inputs, index.kinds, strict=True), 1):
         if value is not None and kinds and kind_of(value) not in kinds and not isinstance(value, list):
-            compared = " and ".join(sorted(kinds))
+            compared = " and ".join(sorted(map(str, kinds)))
             warn(site, "type", f"input {number} is a {kind_of(value)}, its cells compare with {compared}")
     hits = []
     for row in bits(rows):

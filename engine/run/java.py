@@ -183,8 +183,13 @@ def _compared(a: Any, b: Any) -> int:
     return (a > b) - (a < b)
 
 
-_NUMBER = {"compare": _compared, "max": max, "min": min, "sum": lambda a, b: a + b}
-_WHOLE = {**_NUMBER, "signum": lambda a: _compared(a, 0), "abs": abs}
+_NUMBER: dict[str, Callable[..., Any]] = {
+    "compare": _compared,
+    "max": max,
+    "min": min,
+    "sum": lambda a, b: a + b,
+}
+_WHOLE: dict[str, Callable[..., Any]] = {**_NUMBER, "signum": lambda a: _compared(a, 0), "abs": abs}
 _CLASSES: dict[str, dict[str, Callable[..., Any]]] = {
     "java.lang.Math": {
         **{
