@@ -180,7 +180,7 @@ def _fraction(text: str) -> float:
 
 
 def _compared(a: Any, b: Any) -> int:
-    return (a > b) - (a < b)
+    return int(a > b) - int(a < b)
 
 
 _NUMBER: dict[str, Callable[..., Any]] = {
