@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from sancha.cli import app
 from sancha.engine.dmn import model as m
 from sancha.engine.dmn.check import check_model
 from sancha.engine.dmn.run import Evaluation, Model, from_json, load, to_json
@@ -110,6 +112,26 @@ def test_messages_show_the_model_in_its_own_encoding(encoding: str, tmp_path: Pa
     assert found.place is not None
     assert (found.place.line, found.place.text) == (4, text.splitlines()[3])
     assert found.place.text[found.place.column - 1 :].startswith("申请金额 * 2")
+
+
+def test_a_run_tells_the_defects_and_then_its_warnings(tmp_path: Path) -> None:
+    inputs = tmp_path / "inputs.json"
+    inputs.write_text('{"x": 4}', encoding="utf-8")
+    done = CliRunner().invoke(
+        app, ["dmn", "run", str(MODELS / "text" / "markup.dmn"), "--input", str(inputs)]
+    )
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["Table"] == "large"
+    assert [line.rpartition(".dmn:")[2] for line in done.stderr.splitlines()] == [
+        "44:9: `+` does not take number and string",
+        '55:64: decision "Languages", item 3: the expression language `javascript` is not FEEL',
+        '56:81: decision "Languages", item 4: the expression language `https://www.w3.org/TR/xpath` is not FEEL',
+    ]
+    twice = CliRunner().invoke(app, ["dmn", "run", str(MODELS / "text" / "twice.dmn"), "--decision", "Table"])
+    assert twice.exit_code == 0
+    lines = [int(line.rpartition(".dmn:")[2].split(":")[0]) for line in twice.stderr.splitlines()]
+    assert len(lines) == 7
+    assert lines == sorted(lines)
 
 
 def test_every_model_is_used() -> None:

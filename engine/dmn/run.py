@@ -467,7 +467,10 @@ class Model:
                 node = lowering.function(element.element, names)
             element.problems = tuple(lowering.problems[before:])
             if node is not None:
-                element.program = compile_dynamic(node, names, element.unit.types.named, element.what)
+                try:
+                    element.program = compile_dynamic(node, names, element.unit.types.named, element.what)
+                except SanchaError as error:  # it is nested too deep: the other decisions are made all the same
+                    element.problems += (Diagnostic(error.code or "", error.message, None, error.help),)
         if element.program is None or element.problems:
             self._complain(element)
         return element.program
