@@ -526,6 +526,51 @@ def test_rows_of_a_unique_table_that_overlap(tmp_path: Path) -> None:
     assert load_pack(tmp_path / "pack").decisions["d"].versions[0].table.hit_policy == "any"  # type: ignore[union-attr]
 
 
+def test_a_value_that_the_type_lacks_makes_a_column_of_texts(tmp_path: Path) -> None:
+    rows_ = ['"single" || 1', '"widowed" || 2']
+    imported(
+        tmp_path,
+        INPUTS + decision("D", "number", table("UNIQUE", ["Applicant.Status"], [""], *rows_), "i_applicant"),
+    )
+    pack = load_pack(tmp_path / "pack")
+    held = pack.decisions["d"].versions[0].table
+    assert held is not None
+    assert str(held.inputs[0][1]) == "text"
+    assert [row[0] for row in rows(tmp_path / "pack" / "decisions" / "d.csv")] == [
+        "applicant_status",
+        '"single"',
+        '"widowed"',
+    ]
+
+
+def test_a_decision_left_out_takes_nothing_with_it_that_it_requires(tmp_path: Path) -> None:
+    body = INPUTS + decision("Outer", "number", literal("Inner + Missing"), "d_inner d_missing")
+    body += decision("Inner", "number", table("UNIQUE", ["Score"], [""], "> 1 || 2"), "i_score")
+    body += decision("Missing", "number", "")
+    report = imported(tmp_path, body)
+    assert {e.where for e in report.lost} == {'decision "Outer"', 'decision "Missing"'}
+    assert set(load_pack(tmp_path / "pack").decisions) == {"inner"}
+
+
+def test_functions_that_double_each_other_are_not_written_out(tmp_path: Path) -> None:
+    functions = "".join(
+        f'<businessKnowledgeModel id="b_{n}" name="f{n}"><variable name="f{n}"/><encapsulatedLogic>'
+        f'<formalParameter name="x" typeRef="number"/>{literal(f"f{n - 1}(x) + f{n - 1}(x)" if n else "x + 1")}'
+        "</encapsulatedLogic>"
+        + (
+            f'<knowledgeRequirement><requiredKnowledge href="#b_{n - 1}"/></knowledgeRequirement>'
+            if n
+            else ""
+        )
+        + "</businessKnowledgeModel>"
+        for n in range(25)
+    )
+    body = INPUTS + functions + decision("Good", "number", literal("f3(Score)"), "i_score b_3")
+    report = imported(tmp_path, body + decision("Bad", "number", literal("f24(Score)"), "i_score b_24"))
+    assert [(e.where, "too long" in e.what) for e in report.lost] == [('decision "Bad"', True)]
+    assert set(load_pack(tmp_path / "pack").decisions) == {"good"}
+
+
 def test_a_model_of_which_nothing_fits(tmp_path: Path) -> None:
     with pytest.raises(SanchaError, match="nothing of the model") as error:
         imported(tmp_path, decision("D", "", literal("{a: 1}")))

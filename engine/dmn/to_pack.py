@@ -23,7 +23,7 @@ from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
 from sancha.engine.feel.check import Callable_, Scope, check, check_cell, check_value
 from sancha.engine.feel.lexer import KEYWORDS, FeelSyntaxError
-from sancha.engine.feel.parser import parse_dmn, parse_dmn_tests
+from sancha.engine.feel.parser import parse, parse_dmn, parse_dmn_tests, parse_tests
 from sancha.engine.feel.printer import cell_to_text, to_text
 from sancha.engine.feel.temporal import temporal_value
 from sancha.engine.policy.pack import AS_OF, JUDGED_ON
@@ -60,6 +60,8 @@ _LISTS = {
     "R": "rows in their order are a list, which no strict decision holds",
     "O": "outputs in their order are a list, which no strict decision holds",
 }
+#: An expression of so many parts fills some twenty pages.
+_LARGEST = 5_000
 #: Deeper structures are a defect of the model.
 _DEPTH = 30
 
@@ -179,6 +181,7 @@ class Importer:
     where: str = ""
     #: Knowledge models whose names are being resolved, and how deep calls are put into one another.
     open: set[int] = field(default_factory=set)
+    models: dict[int, _Model] = field(default_factory=dict)
     depth: int = 0
 
     # -- the whole ----------------------------------------------------------------------------------------
@@ -412,18 +415,20 @@ class Importer:
         if key not in self.done:
             self.done[key] = Lost("decisions that require each other in a circle", decision.line)
             outer, self.where = self.where, f'decision "{decision.name}"'
-            mark, known = len(self.parts), dict(self.scope.decisions)
+            mark = None
+            known = self.scope.decisions
             try:
-                names = self.names(d, decision)
-                mark, known = len(self.parts), dict(self.scope.decisions)
+                names = self.names(d, decision)  # with all that it requires
+                mark, known = len(self.parts), self.scope.decisions
                 self.done[key] = self.decide(d, decision, names)
             except Lost as lost:
-                del self.parts[mark:]
-                self.entries = [e for e in self.entries if e.where != self.where or e.kind == "lost"]
+                if mark is not None:
+                    del self.parts[mark:]
+                    self.scope = replace(self.scope, decisions=known)
                 held = {name for name, _, _ in self.parts}
                 self.called = {key: x for key, x in self.called.items() if x.name in held}
                 self.depth = 0
-                self.scope = replace(self.scope, decisions=known)
+                self.entries = [e for e in self.entries if e.where != self.where or e.kind == "lost"]
                 self.done[key] = lost
                 self.lose(lost.line or decision.line, self.where, lost.what)
             self.where = outer
@@ -487,11 +492,16 @@ class Importer:
             case m.BusinessKnowledgeModel():
                 if element.logic is None:
                     raise Lost(f'the knowledge model "{element.name}" has no logic')
+                if id(element) in self.models:
+                    return self.models[id(element)]
                 if id(element) in self.open:
                     raise Lost(f'the knowledge model "{element.name}" calls itself')
                 self.open.add(id(element))
                 try:
-                    return _Model(element.name, element.logic, self.names(d, element))
+                    found = self.models[id(element)] = _Model(
+                        element.name, element.logic, self.names(d, element)
+                    )
+                    return found
                 finally:
                     self.open.discard(id(element))
         raise Lost(f'it calls the decision service "{element.name}"')
@@ -588,7 +598,7 @@ class Importer:
                 held = dict(names)
                 for entry in expression.entries:
                     if entry.variable is None:
-                        return self.tree(d, entry.value, held, name, title)
+                        return _bounded(self.tree(d, entry.value, held, name, title), entry.line)
                     held[entry.variable.name] = self.entry(d, entry, held, name, title)
                 raise Lost("a context in a place for one value", expression.line)
             case m.Iterator(kind="some" | "every"):
@@ -873,7 +883,7 @@ class Importer:
             raise Lost(f'the function "{model.name}" calls itself', line)
         tree = self.tree(d, function.body, {**model.scope, **arguments}, snake(model.name), model.name)
         self.depth -= 1
-        return tree
+        return _bounded(tree, line)
 
     def called_table(self, d: m.Definitions, model: _Model) -> _Called:
         body = model.function.body
@@ -947,6 +957,10 @@ class Importer:
             raise Lost(f"hit policy {table.policy}: {_LISTS[table.policy]}", table.line)
         if not columns or not table.rules:
             raise Lost("a table without inputs or without rows", table.line)
+        if not table.outputs or any(
+            len(r.inputs) != len(columns) or len(r.outputs) != len(table.outputs) for r in table.rules
+        ):
+            raise Lost("a table whose rows have not a cell for each column", table.line)
         policy = _POLICIES[table.policy]
         rules = self.by_priority(d, table, type_ref) if table.policy == "P" else list(table.rules)
         heads: dict[str, None] = {}
@@ -957,6 +971,8 @@ class Importer:
         cells = [
             [self.cell(d, test, types, i, names) for i, test in enumerate(rule.inputs)] for rule in rules
         ]
+        # Values stand bare where, after all cells, the input still is one of a list.
+        cells = [[_bare(parse_tests(x), types[i]) or x for i, x in enumerate(row)] for row in cells]
         outputs = self.outputs(d, table, rules, type_ref, names, policy)
         if outputs is None:
             return self.computed(
@@ -1051,7 +1067,7 @@ class Importer:
             _, defects = check_cell(cell, c.Var(t.TEXT, input_name(i)), Scope())
         if defects:
             raise Lost(f"the cell `{_short(cell)}`: {defects[0].message}", text.line)
-        return _bare(tree, types[i]) or cell
+        return cell
 
     def outputs(
         self,
@@ -1199,8 +1215,6 @@ class Importer:
             cases = [(n, row[i]) for n, row in enumerate(distinct, 1)] + (
                 [] if last is None else [(0, last[i])]
             )
-            from sancha.engine.feel.parser import parse
-
             for number, text in reversed(cases):
                 asked = s.Binary(
                     _NOWHERE, "=", s.Name(_NOWHERE, finder), s.Literal(_NOWHERE, _decimal(number))
@@ -1453,6 +1467,20 @@ def _resolve(node: s.Node, names: Mapping[str, Meaning]) -> Meaning | None:
             raise Lost(f"the items have no field `{node.name}`")
         return s.Path(_NOWHERE, base.node, base.fields[node.name], _NOWHERE)
     return None
+
+
+def _bounded(node: s.Node, line: int) -> s.Node:
+    """The node, unless putting expressions in place of names has made it longer than anyone could read."""
+    sizes: dict[int, int] = {}
+
+    def size(part: s.Node) -> int:
+        if id(part) not in sizes:
+            sizes[id(part)] = 1 + sum(map(size, s.children(part)))
+        return sizes[id(part)]
+
+    if size(node) > _LARGEST:
+        raise Lost("written out, with functions and entries in place of their names, it is too long", line)
+    return node
 
 
 def _leaves(meaning: Meaning) -> Iterator[s.Node]:
