@@ -825,6 +825,9 @@ def test_json_text_keeps_all_digits() -> None:
         ('{"Product": ', "this is not JSON"),
         ("[1]", "no object"),
         ("[" * 100_000, "this is not JSON|nested too deep"),
+        ('{"Product": 1e999999}', "the input `Product`: 1E\\+999999 is no number of FEEL"),
+        (r'{"Product": "\ud800"}', "the input `Product`: a text holds half a character"),
+        (r'{"\ud800": 1}', "a text holds half a character"),
     ],
 )
 def test_inputs_that_do_not_fit(inputs: str, message: str, tmp_path: Path) -> None:

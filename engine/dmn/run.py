@@ -23,6 +23,7 @@ from sancha.engine.feel.kinds import ANY, Kind, coerce
 from sancha.engine.feel.values import Function, parse_temporal, to_text
 from sancha.engine.run.dynamic import Program, Warning, compile_dynamic
 from sancha.engine.run.operations import INVOKE, Listening, guarded, warn
+from sancha.engine.run.runtime import CONTEXT
 
 #: The namespace of a model and the id of an element in it (its kind and name, where it has no id).
 Key = tuple[str, str]
@@ -110,10 +111,17 @@ def evaluate_file(
                 help=did_you_mean(name, model.input_names)
                 or "its inputs are " + (", ".join(dict.fromkeys(model.input_names)) or "none"),
             )
-    try:
-        values = {name: from_json(value, model.input_kind(name)) for name, value in given.items()}
-    except FeelError as error:
-        raise SanchaError(error.message, code="E0914", where=str(inputs)) from None
+    values = {}
+    for name, value in given.items():
+        try:
+            values[name] = from_json(value, model.input_kind(name))
+        except FeelError as error:
+            raise SanchaError(
+                f"the input `{name}`: {error.message}",
+                code="E0914",
+                where=str(inputs),
+                help="numbers have 34 digits and exponents up to 6144; texts are Unicode",
+            ) from None
     return model, model.evaluate(values, decisions or None)
 
 
@@ -127,7 +135,10 @@ def _read_inputs(path: Path | str) -> dict[str, Any]:
         )
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
+        try:
+            found = {_whole(key): value for key, value in pairs}
+        except FeelError as error:
+            raise refuse(error.message) from None
         if len(found) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
@@ -469,7 +480,9 @@ class Model:
             if node is not None:
                 try:
                     element.program = compile_dynamic(node, names, element.unit.types.named, element.what)
-                except SanchaError as error:  # it is nested too deep: the other decisions are made all the same
+                except (
+                    SanchaError
+                ) as error:  # it is nested too deep: the other decisions are made all the same
                     element.problems += (Diagnostic(error.code or "", error.message, None, error.help),)
         if element.program is None or element.problems:
             self._complain(element)
@@ -705,25 +718,38 @@ def _coerced(site: Site, value: Any, kind: Kind | None) -> Any:
 def from_json(value: Any, kind: Kind = ANY) -> Any:
     """A value of JSON as one of FEEL: dates, times, durations and ranges are texts where the type says so.
 
-    Numbers may be `int`, `Decimal` or, exactly as written, `float`. Raises FeelError for a text that is none.
+    Numbers may be `int`, `Decimal` or, exactly as written, `float`; they are rounded to 34 digits. Raises FeelError
+    for what FEEL has no value for: numbers beyond decimal128, halves of characters.
     """
-    if value is None or isinstance(value, (bool, Decimal)):
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, int):
-        return Decimal(value)
-    if isinstance(value, float):
-        number = Decimal(repr(value))
-        if not number.is_finite():
-            raise FeelError(f"{value} is no number")
-        return number
+    if isinstance(value, (Decimal, int, float)):
+        return _number(value if isinstance(value, Decimal) else Decimal(repr(value)))
     if isinstance(value, str):
-        return _from_text(value, kind)
+        return _from_text(_whole(value), kind)
     if isinstance(value, list):
         return [from_json(part, item_kind(kind)) for part in value]
     if isinstance(value, Mapping):
         fields = dict((item_kind(kind) if kind.name == "list" else kind).fields or ())
-        return {str(key): from_json(part, fields.get(key, ANY)) for key, part in value.items()}
+        return {_whole(str(key)): from_json(part, fields.get(key, ANY)) for key, part in value.items()}
     raise FeelError(f"{type(value).__name__} is no value of JSON")
+
+
+def _number(value: Decimal) -> Decimal:
+    """A number as decimal128 holds it."""
+    number = CONTEXT.plus(value)
+    if not number.is_finite() or number.adjusted() > 6144:
+        raise FeelError(f"{str(value)[:40]} is no number of FEEL")
+    return number if number.adjusted() >= -6176 else Decimal(0)
+
+
+def _whole(text: str) -> str:
+    """A text that can be written: JSON's escapes can make half a character of UTF-16."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise FeelError(f"a text holds half a character: {ascii(text[error.start])[1:-1]}") from None
+    return text
 
 
 def item_kind(kind: Kind) -> Kind:
