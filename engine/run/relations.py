@@ -355,6 +355,10 @@ class Query:
         """The template of a cell that is no raw column."""
         return cell.template
 
+    def repeats(self, cell: Cell, index: int) -> bool:
+        """Whether the text of an argument would stand more than once where the cell is written out."""
+        return cell.repeats(index)
+
     def empty(self, cell: Cell) -> str | None:
         """What an aggregate gives over no rows."""
         return cell.empty
@@ -451,7 +455,7 @@ class Query:
             if cell.kind == PLAIN:
                 for i, arg in enumerate(cell.args):
                     add(arg, stage)
-                    if cell.repeats(i):
+                    if self.repeats(cell, i):
                         add(arg, stage)
             elif cell.kind == AGGREGATE:
                 # The inner rows show it: it must be a column one stage before.
