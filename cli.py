@@ -347,6 +347,50 @@ def replay(
 
 
 @app.command()
+def impact(
+    old: Annotated[Path, typer.Argument(help="Folder of the policy pack as it is.", show_default=False)],
+    new: Annotated[Path, typer.Argument(help="Folder of the pack as it would be.", show_default=False)],
+    book: Annotated[Path, typer.Argument(help="Folder of the book.", show_default=False)],
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the comparison.")] = Path("impact"),
+    rule: Annotated[list[str] | None, typer.Option("--rule", help="Only this rule; may be repeated.")] = None,
+    as_if: Annotated[
+        str | None,
+        typer.Option(
+            "--as-if",
+            metavar="DAY|last",
+            help="Hold what NEW has in force on this day, or after its last change, to have been so always.",
+        ),
+    ] = None,
+    old_run: Annotated[
+        Path | None, typer.Option("--old-run", help="A run of OLD on this book, which spares one replay.")
+    ] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the book.")
+    ] = None,
+    hindsight: Annotated[bool, typer.Option("--with-hindsight/--as-decided")] = False,
+    lang: Annotated[str, typer.Option("--lang", help="Language of the table and the page, en or zh.")] = "en",
+) -> None:
+    """What a change of policy would do: the same book under two packs, by rule, branch, product and exposure."""
+    from sancha.engine.run.impact import impact as run_impact
+    from sancha.engine.run.impact_text import in_table
+
+    found = run_impact(
+        old,
+        new,
+        book,
+        folder,
+        rules=rule,
+        as_if=as_if,
+        as_of=None if as_of is None else as_of.date(),
+        hindsight=hindsight,
+        old_run=old_run,
+        lang=lang,
+    )
+    out.print(in_table(found, lang), highlight=False)
+    out.print(f"{folder}: impact.html, impact.json, changes.parquet, summary.parquet", highlight=False)
+
+
+@app.command()
 def decide(
     file: Annotated[Path, typer.Argument(help="A loan file as JSON.")],
     pack: PackOption = DEMONSTRATION_PACK,

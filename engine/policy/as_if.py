@@ -1,4 +1,4 @@
-"""A policy as it stands on one day, held to have been in force on every day: the base of "what if it had been so then?"."""
+"""A policy as it stands on one day, held to have been in force on every day: what if it had been so then?"""
 
 from __future__ import annotations
 
