@@ -229,6 +229,7 @@ class Lowering:
         self.types = types
         #: What follows the name of an element: places are told apart by it, those of imported models too.
         self.where = where
+        self.keys = frozenset(types.keys)
         self.problems: list[Diagnostic] = []
         #: Where each problem of a text is, as warnings tell it.
         self.sites: dict[Diagnostic, Site] = {}
@@ -318,7 +319,7 @@ class Lowering:
 
     def parsed(
         self,
-        parse: Callable[[str, Iterable[str]], s.Node],
+        parse: Callable[[str, Iterable[str], Iterable[str]], s.Node],
         text: m.Text,
         place: str,
         names: frozenset[str],
@@ -333,7 +334,7 @@ class Lowering:
         try:
             tree = self._trees.get(known)
             if tree is None:
-                tree = self._trees[known] = parse(text.text, names | self.types.keys)
+                tree = self._trees[known] = parse(text.text, names, self.keys)
         except FeelSyntaxError as error:
             self.problem(place, text, error.span, error.code, error.message, error.help)
             return None
@@ -565,7 +566,7 @@ def _is_feel(language: str) -> bool:
 
 
 def _keys(definitions: m.Definitions) -> Iterator[str]:
-    """Names that may follow a point: of components, and those of entries, columns and outputs that hold no sign."""
+    """Names that may follow a point: of components, entries, columns and outputs."""
 
     def components(items: Iterable[m.ItemDefinition]) -> Iterator[str]:
         for item in items:
@@ -576,18 +577,16 @@ def _keys(definitions: m.Definitions) -> Iterator[str]:
     yield from components(definitions.item_definitions)
     pending: list[m.Expression | None] = [d.expression for d in definitions.decisions]
     pending += [b.logic for b in definitions.knowledge_models]
-    found: list[str] = []
     while pending:
         expression = pending.pop()
         if isinstance(expression, m.Context):
-            found += [entry.variable.name for entry in expression.entries if entry.variable]
+            yield from (entry.variable.name for entry in expression.entries if entry.variable)
         elif isinstance(expression, m.Relation):
-            found += [column.name for column in expression.columns]
+            yield from (column.name for column in expression.columns)
         elif isinstance(expression, m.DecisionTable):
-            found += [output.name for output in expression.outputs if output.name]
+            yield from (output.name for output in expression.outputs if output.name)
         if expression is not None:
             pending += parts(expression)
-    yield from (name for name in found if not _SIGNS & set(name))
 
 
 def parts(expression: m.Expression) -> list[m.Expression]:

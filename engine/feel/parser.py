@@ -74,31 +74,32 @@ def parse_tests(text: str) -> s.Node:
     return s.In(whole, s.Name((0, 0), "?"), tests)
 
 
-def parse_dmn(text: str, names: Iterable[str] = ()) -> s.Node:
+def parse_dmn(text: str, names: Iterable[str] = (), keys: Iterable[str] = ()) -> s.Node:
     """The syntax tree of an expression of the full language. Raises FeelSyntaxError.
 
-    `names` are those in scope, and the keys of contexts that the text may reach: of names with spaces or symbols the
-    longest that fits the text is read, as the standard has it. A run of words that is no known name is read as one.
+    `names` are those in scope, `keys` those of contexts, which may follow a point or stand in a filter: of names with
+    spaces or symbols the longest that fits the text is read, as the standard has it. A run of words that is no known
+    name is read as one.
     """
-    parser = _FullParser(text, names)
+    parser = _FullParser(text, names, keys)
     node = parser.expression(0)
     parser.end()
     parser.bounded(node)
     return node
 
 
-def parse_dmn_source(text: str, names: Iterable[str] = ()) -> s.Node:
+def parse_dmn_source(text: str, names: Iterable[str] = (), keys: Iterable[str] = ()) -> s.Node:
     """The syntax tree of what a boxed iterator goes through: of an expression, or of `1..3`."""
-    parser = _FullParser(text, names)
+    parser = _FullParser(text, names, keys)
     node = parser.source()
     parser.end()
     parser.bounded(node)
     return node
 
 
-def parse_dmn_tests(text: str, names: Iterable[str] = ()) -> s.Node:
+def parse_dmn_tests(text: str, names: Iterable[str] = (), keys: Iterable[str] = ()) -> s.Node:
     """The syntax tree of a cell of a DMN model's table: AnyTest, Negated, or In with an operand named `?`."""
-    parser = _FullParser(text, names)
+    parser = _FullParser(text, names, keys)
     return _cell(parser, (0, len(text)))
 
 
@@ -456,15 +457,17 @@ class _FullParser(_Parser):
 
     chains = True
 
-    def __init__(self, text: str, names: Iterable[str]) -> None:
+    def __init__(self, text: str, names: Iterable[str], keys: Iterable[str] = ()) -> None:
         super().__init__(text)
-        words, spellings, self.most = _learnt(frozenset(names))
+        words, spellings, most = _learnt(frozenset(names))
+        after, spelled, longest = _learnt(frozenset(keys))
+        self.most = max(most, longest)
         #: How names with signs are written, by their tokens: `a - b` is the name `a-b` where that is in scope.
-        self.spellings: dict[_Words, str] = dict(spellings)
+        self.spellings: dict[_Words, str] = {**spelled, **spellings}
         #: The names in scope, innermost last.
         self.scopes: list[set[_Words] | frozenset[_Words]] = [words]
         #: Keys of contexts, which may follow a point or stand in a filter.
-        self.keys: set[_Words] = {*words, *map(_words, _STANDARD_NAMES)}
+        self.keys: set[_Words] = {*words, *after, *map(_words, _STANDARD_NAMES)}
         self.builtins = _builtin_words()
         self.in_filter = 0
 
@@ -806,10 +809,10 @@ class _FullParser(_Parser):
             ("days", "and", "time", "duration"),
             ("years", "and", "months", "duration"),
         }
-        length = self.longest(known, *self.scopes) or self.run()
+        length = self.longest(known, self.keys, *self.scopes) or self.run()
         while length and self.is_operator(".", length) and self.peek(length + 1).kind == "name":
             start, self.at = self.at, self.at + length + 1
-            more, self.at = self.longest(*self.scopes) or self.run(), start
+            more, self.at = self.longest(self.keys, *self.scopes) or self.run(), start
             length += 1 + more
         if not length and self.peek().kind == "keyword" and self.peek().value in ("function", "null"):
             length = 1
