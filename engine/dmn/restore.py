@@ -137,19 +137,12 @@ class _Restorer:
                 what = self.take(element, name, part)
                 load_pack(self.folder)
                 self.entries.append(Entry("changed", line, shown, what))
-            except PackError as error:
-                for file in self.folder.rglob("*"):
-                    if file.is_file() and file not in before:
-                        file.unlink()
-                for file, content in before.items():
-                    file.write_bytes(content)
-                defect = error.diagnostics[0].message
+            except (Lost, FeelSyntaxError, PackError) as error:
+                self.revert(before)
+                reason = error.diagnostics[0].message if isinstance(error, PackError) else str(error)
+                at = error.line if isinstance(error, Lost) and error.line else line
                 self.entries.append(
-                    Entry("lost", line, shown, f"changed since the export: not taken over: {defect}")
-                )
-            except Lost as lost:
-                self.entries.append(
-                    Entry("lost", lost.line or line, shown, f"changed since the export: {lost.what}")
+                    Entry("lost", at, shown, f"changed since the export, not taken over: {reason}")
                 )
         for name in self.pack.decisions:
             if name not in seen:
@@ -158,9 +151,17 @@ class _Restorer:
             0, Entry("kept", 0, "the pack", f"restored; {unchanged} tables and decisions are as exported")
         )
 
+    def revert(self, before: Mapping[Path, bytes]) -> None:
+        """The files of the pack as they were."""
+        for file in self.folder.rglob("*"):
+            if file.is_file() and file not in before:
+                file.unlink()
+        for file, content in before.items():
+            file.write_bytes(content)
+
     def take(self, element: m.DrgElement, name: str, part: str) -> str:
         if part in _DERIVED:
-            raise Lost(f"not taken over, {_DERIVED[part]}")
+            raise Lost(_DERIVED[part])
         if part == "parameters":
             assert isinstance(element, m.Decision)
             return self.take_parameters(element)

@@ -1270,6 +1270,7 @@ class Importer:
             for d in models
             for x in d.decisions
             for r in x.required_decisions
+            if not isinstance(self.done.get((d.namespace, x.id or x.name)), Lost)
         }
         number = 0
         for d in self.by_namespace.values():
