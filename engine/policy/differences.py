@@ -1,7 +1,7 @@
 """What two packs say differently: rules, decisions, tables, parameters, waivers and the rest, part by part as written.
 
-What is called the same in both is compared; of what is left, a rule that keeps its title, or is the only one of its
-clause, has been renamed.
+What is called the same in both is compared; of what is left, a rule that keeps its title, or its clause and all that
+it asks for, has been renamed.
 """
 
 from __future__ import annotations
@@ -96,12 +96,12 @@ def paired_rules(old: Pack, new: Pack) -> list[tuple[Rule | None, Rule | None]]:
     """The rules of both packs in the order of `new`, then those that `old` alone has.
 
     Rules of one id are the same rule. Of the others, two of one kind and stage are if they have a title in common, or
-    are the only ones left of their clause.
+    a clause and all that they ask for, and no further rule has.
     """
     gone = {name: rule for name, rule in old.rules.items() if name not in new.rules}
     come = {name: rule for name, rule in new.rules.items() if name not in old.rules}
     former: dict[str, Rule] = {}
-    for same in (_same_title, _same_clause):
+    for same in (_same_title, _same_demand):
         matches = {
             name: [o for o in gone.values() if _alike(o, rule) and same(o, rule)]
             for name, rule in come.items()
@@ -154,8 +154,12 @@ def _same_title(old: Rule, new: Rule) -> bool:
     return any(old.title.get(lang) == text for lang, text in new.title.items())
 
 
-def _same_clause(old: Rule, new: Rule) -> bool:
-    return old.clause == new.clause
+def _same_demand(old: Rule, new: Rule) -> bool:
+    def demand(rule: Rule) -> list[Any]:
+        versions = [(v.valid_from, v.valid_until, v.applies, v.require, v.trigger) for v in rule.versions]
+        return [rule.clause, rule.judged, rule.where, rule.group, rule.measure, *versions]
+
+    return demand(old) == demand(new)
 
 
 # -- the parts of a pack ----------------------------------------------------------------------------------------------
