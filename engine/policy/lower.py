@@ -26,6 +26,7 @@ from sancha.engine.policy.plan import (
     RulePlan,
     ScalarEvidence,
 )
+from sancha.engine.policy.tables import Table
 
 _DAY = c.Var(t.DATE, "day", nullable=False)
 
@@ -187,6 +188,9 @@ class _Lowering:
                     return c.Var(node.type, f"{node.name}.{node.output}")
                 case c.TableCall():
                     return self.table_call(node, clock)
+                case c.Var() if node.name == "judged_on" and clock.force != _DAY:
+                    # Only a check that is judged on a fact binds it: elsewhere it is the day of the clock.
+                    return clock.force
                 case _:
                     return node
 
@@ -243,10 +247,11 @@ class _Lowering:
         decision = self.pack.decisions[node.name]
         output = [name for name, _ in decision.outputs].index(node.output)
         versions = []
+        core: c.Core
         for v in decision.versions:
             if v.table is not None:
                 inputs = tuple(self.at(i, clock, inline) for i in v.inputs)
-                core: c.Core = c.Lookup(node.type, self.table_at(v.table, clock), inputs, output)
+                core = self.looked_up(node.type, v.table, inputs, output, clock)
             else:
                 assert v.value is not None
                 core = self.at(v.value, clock, inline)
@@ -260,14 +265,25 @@ class _Lowering:
             (
                 v.valid_from,
                 v.valid_until,
-                c.Lookup(node.type, self.table_at(v.table, clock), node.args, output),
+                self.looked_up(node.type, v.table, node.args, output, clock),
             )
             for v in decision.versions
             if v.table is not None
         ]
         return self.versioned(versions, clock)
 
-    def table_at(self, table, clock: _Clock):  # type: ignore[no-untyped-def]
+    def looked_up(
+        self, type_: t.Type, table: Table, inputs: tuple[c.Core, ...], output: int, clock: _Clock
+    ) -> c.Core:
+        """The table looked up, its cells read by the clock."""
+        if not table.computed or isinstance(clock.force, c.Var):
+            return c.Lookup(type_, self.table_at(table, clock), inputs, output)
+        # Cells see the inputs and variables alone: the day of an event gets a name.
+        day = c.Var(t.DATE, "day", c.nullable(clock.force))
+        lookup = c.Lookup(type_, self.table_at(table, _Clock(day, None)), inputs, output)
+        return c.Let(type_, "day", clock.force, lookup)
+
+    def table_at(self, table: Table, clock: _Clock) -> Table:
         """The table with the parameters in its cells read by the clock."""
 
         known: dict[int, c.Core] = {}
