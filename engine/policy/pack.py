@@ -1648,6 +1648,11 @@ def _renamed(comp: c.Comp, var: str) -> c.Comp:
     def change(node: c.Core) -> c.Core:
         if isinstance(node, c.Field) and node.var == comp.var:
             return c.Field(node.type, var, node.name, node.list)
+        if isinstance(node, c.Some | c.Agg):
+            source = node.comp.source
+            if isinstance(source, c.ListField) and source.var == comp.var:
+                held = dataclasses.replace(source, var=var)
+                return dataclasses.replace(node, comp=dataclasses.replace(node.comp, source=held))
         return node
 
     where = None if comp.where is None else c.rewrite(comp.where, change)
