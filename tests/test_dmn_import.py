@@ -517,6 +517,28 @@ def test_tables_without_input_data_as_some_tools_write_them(tmp_path: Path) -> N
     assert core({"inputs.season": "winter", "inputs.guests": Decimal(3)}, {}, {}, None) == "soup"
 
 
+def test_types_that_the_model_does_not_say_are_told_by_use(tmp_path: Path) -> None:
+    names = ("a", "b", "flag", "word", "day")
+    body = "".join(f'<inputData id="i_{n}" name="{n}"/>' for n in names)
+    body += decision(
+        "D", "number", literal('if flag and word = "x" then a * 2 else max(a, b)'), "i_a i_b i_flag i_word"
+    )
+    body += decision("E", "boolean", literal('day >= date("2024-01-01")'), "i_day")
+    report = imported(tmp_path, body)
+    assert report.lost == ()
+    found = {
+        n.removeprefix("inputs."): str(f.type)
+        for n, f in load_pack(tmp_path / "pack").vocabulary.facts.items()
+    }
+    assert {n: found[n] for n in names} == {
+        "a": "number",
+        "b": "number",
+        "flag": "boolean",
+        "word": "text",
+        "day": "date",
+    }
+
+
 def test_rows_of_a_unique_table_that_overlap(tmp_path: Path) -> None:
     report = imported(
         tmp_path,

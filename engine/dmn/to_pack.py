@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.dmn import model as m
+from sancha.engine.dmn.lower import parts
 from sancha.engine.feel import core as c
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
@@ -45,6 +46,10 @@ _SCALARS = {
     "long": "number",
     "double": "number",
 }
+#: Types by which the type of a name beside is told.
+_PLAIN = {ref: ref if ref in ("string", "boolean", "date", "date and time") else "number" for ref in (
+    "string", "boolean", "date", "date and time", "number", "integer", "long", "double"
+)}  # fmt: skip
 _POLICIES = {
     "U": "unique",
     "A": "any",
@@ -60,6 +65,7 @@ _LISTS = {
     "R": "rows in their order are a list, which no strict decision holds",
     "O": "outputs in their order are a list, which no strict decision holds",
 }
+_E = TypeVar("_E", bound=m.Expression)
 #: An expression of so many parts fills some twenty pages.
 _LARGEST = 5_000
 #: Deeper structures are a defect of the model.
@@ -259,6 +265,9 @@ class Importer:
             type_ = self.type_of(d, data.type_ref)
             if type_ is None and data.name in hints:
                 type_ = self.type_of(d, hints[data.name])
+                if type_ is not None:
+                    what = f"no type: read as {type_.scalar}, as it is used" if type_.scalar else "no type"
+                    self.entries.append(Entry("changed", data.line, where, what))
             if snake(data.name).rstrip("_") == "as_of" and type_ is not None and type_.scalar == "date":
                 self.facts_of[key] = s.Name(_NOWHERE, "as_of")
                 continue
@@ -286,6 +295,7 @@ class Importer:
             except Lost as lost:
                 self.lose(data.line, where, lost.what)
         known = {data.name for data in d.inputs} | {x.name for x in d.decisions}
+        known |= {x.variable.name for x in d.decisions if x.variable is not None}
         self.loose[d.namespace] = {}
         for name, ref in hints.items():
             head, _, rest = name.partition(".")
@@ -298,16 +308,47 @@ class Importer:
             )
 
     def hints(self, d: m.Definitions) -> dict[str, str | None]:
-        """Names that input columns read as they stand, with the type that the column has."""
+        """Names that input columns read as they stand, with the type of the column, or the one that use suggests."""
         out: dict[str, str | None] = {}
-        for decision in d.decisions:
-            for table in _tables(decision.expression):
-                for clause in table.inputs:
-                    if clause.expression is None:
-                        continue
-                    text = " ".join(clause.expression.text.text.split())
-                    if re.fullmatch(r"[^\W\d][\w .]*", text) and text not in ("true", "false", "null"):
-                        out.setdefault(text, clause.expression.type_ref)
+        for table in self.logic(d, m.DecisionTable):
+            for clause in table.inputs:
+                if clause.expression is None:
+                    continue
+                text = " ".join(clause.expression.text.text.split())
+                if re.fullmatch(r"[^\W\d][\w .]*", text) and text not in ("true", "false", "null"):
+                    out.setdefault(text, clause.expression.type_ref)
+        for name, type_ in self.used_as(d).items():
+            if name in {data.name for data in d.inputs} and out.get(name) is None:
+                out[name] = type_
+        return out
+
+    def logic(self, d: m.Definitions, kind: type[_E]) -> Iterator[_E]:
+        """All boxed expressions of a kind in the decisions of a model."""
+        pending = [x.expression for x in d.decisions if x.expression is not None]
+        while pending:
+            found = pending.pop()
+            if isinstance(found, kind):
+                yield found
+            pending += parts(found)
+            if isinstance(found, m.DecisionTable):
+                pending += [x.expression for x in found.inputs if x.expression is not None]
+                pending += [output for rule in found.rules for output in rule.outputs]
+
+    def used_as(self, d: m.Definitions) -> dict[str, str]:
+        """The types that operators and literals suggest for the names beside them."""
+        names = [data.name for data in d.inputs]
+        trees = []
+        for expression in self.logic(d, m.LiteralExpression):
+            with suppress(FeelSyntaxError):
+                trees.append(parse_dmn(expression.text.text, names))
+        variables = [x.variable for x in d.inputs] + [x.variable for x in d.decisions]
+        known = {v.name: _PLAIN[v.type_ref] for v in variables if v is not None and v.type_ref in _PLAIN}
+        out: dict[str, str] = {}
+        for _ in range(3):  # what one expression tells of a name, another needs to know
+            for node in (node for tree in trees for node in s.walk(tree)):
+                for part, type_ in _suggested(node, {**out, **known}):
+                    if isinstance(part, s.Name):
+                        out.setdefault(part.name, type_)
         return out
 
     def type_of(self, d: m.Definitions, ref: str | None, depth: int = 0) -> _Type | None:
@@ -478,6 +519,8 @@ class Importer:
                 out[prefix] = Group({**members, found.name: meaning})
             else:
                 out[found.name] = meaning
+                if isinstance(found, m.Decision) and found.variable is not None:
+                    out[found.variable.name] = meaning
         return out
 
     def meaning_of(self, d: m.Definitions, element: m.DrgElement) -> Meaning:
@@ -1482,6 +1525,59 @@ def _bounded(node: s.Node, line: int) -> s.Node:
     if size(node) > _LARGEST:
         raise Lost("written out, with functions and entries in place of their names, it is too long", line)
     return node
+
+
+def _suggested(node: s.Node, known: Mapping[str, str]) -> Iterator[tuple[s.Node, str]]:
+    """Parts of a node with the types that it suggests for them."""
+    match node:
+        case s.Binary(op="and" | "or"):
+            yield from ((node.left, "boolean"), (node.right, "boolean"))
+        case s.Binary():
+            for part, other in ((node.left, node.right), (node.right, node.left)):
+                type_ = "number" if node.op in ("*", "/", "**") else _plain_type(other, known)
+                if type_ is not None:
+                    yield part, type_
+        case s.If():
+            yield node.condition, "boolean"
+        case s.Between():
+            if (type_ := _plain_type(node.low, known)) is not None:
+                yield node.operand, type_
+        case s.In():
+            for test in node.tests:
+                held = (
+                    test.operand
+                    if isinstance(test, s.Test)
+                    else test.low
+                    if isinstance(test, s.Range)
+                    else test
+                )
+                if (type_ := _plain_type(held, known)) is not None:
+                    yield node.operand, type_
+        case s.Call(function="not"):
+            yield from ((a, "boolean") for a in node.arguments)
+        case s.Call(function="min" | "max"):
+            for type_ in filter(None, (_plain_type(a, known) for a in node.arguments)):
+                yield from ((a, type_) for a in node.arguments)
+
+
+def _plain_type(node: s.Node, known: Mapping[str, str]) -> str | None:
+    """The type of a literal, of a name whose type is known, or of arithmetic."""
+    match node:
+        case s.Literal(value=None):
+            return None
+        case s.Literal(value=bool()):
+            return "boolean"
+        case s.Literal(value=str()):
+            return "string"
+        case s.Literal():
+            return "number"
+        case s.Name():
+            return known.get(node.name)
+        case s.Binary(op="*" | "/" | "**"):
+            return "number"
+        case s.Call(function="date" | "date and time"):
+            return node.function
+    return None
 
 
 def _leaves(meaning: Meaning) -> Iterator[s.Node]:
