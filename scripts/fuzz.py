@@ -100,6 +100,7 @@ NAMES = ("a", "b", "monthly income", "a-b", "loan", "x/y", "amount", "三查", "
 
 
 def parser_full(data: bytes) -> None:
+    from sancha.engine.diagnostics import SanchaError
     from sancha.engine.feel.lexer import FeelSyntaxError
     from sancha.engine.feel.parser import parse_dmn, parse_dmn_tests, parse_type
     from sancha.engine.feel.values import kind_of, to_text
@@ -113,7 +114,11 @@ def parser_full(data: bytes) -> None:
         except FeelSyntaxError as error:
             defect(error, text)
             continue
-        program = compile_dynamic(tree, NAMES, text=text)
+        try:
+            program = compile_dynamic(tree, NAMES, text=text)
+        except SanchaError as error:
+            refusal(error)
+            continue
         result = program.run(values)
         kind_of(result.value)
         to_text(result.value)

@@ -73,12 +73,12 @@ class _Writer:
         self, cores: Sequence[c.Core], lets: Sequence[tuple[str, c.Core]], single: bool = False
     ) -> Compiled:
         self.lets = dict(lets)
-        self.bind_shared(cores, lets)
-        results = [self.atom(core) for core in cores]
-        self.write(f"return {results[0]}" if single else f"return ({''.join(r + ', ' for r in results)})")
-        loads = [f"    {local} = facts[{name!r}]" for name, local in self.facts.items()]
-        self.source = "\n".join(["def f(facts, lists, reference, as_of):", *loads, *self.lines]) + "\n"
         try:
+            self.bind_shared(cores, lets)
+            results = [self.atom(core) for core in cores]
+            self.write(f"return {results[0]}" if single else f"return ({''.join(r + ', ' for r in results)})")
+            loads = [f"    {local} = facts[{name!r}]" for name, local in self.facts.items()]
+            self.source = "\n".join(["def f(facts, lists, reference, as_of):", *loads, *self.lines]) + "\n"
             exec(compile(self.source, "<generated from policy>", "exec"), self.space)
         except (SyntaxError, RecursionError, MemoryError) as error:
             raise SanchaError(
