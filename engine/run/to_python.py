@@ -82,10 +82,8 @@ class _Writer:
             exec(compile(self.source, "<generated from policy>", "exec"), self.space)
         except (SyntaxError, RecursionError, MemoryError) as error:
             raise SanchaError(
-                f"an expression is nested too deep to run: {error}",
-                code="E0104",
-                help="name a part as a decision",
-            ) from None
+                "an expression is nested too deep to run", code="E0104", help="name a part as a decision"
+            ) from error
         return self.space["f"]  # type: ignore[no-any-return]
 
     def bind_shared(self, cores: Sequence[c.Core], lets: Sequence[tuple[str, c.Core]]) -> None:
