@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import python_calamine as calamine
 
 from sancha.engine.diagnostics import SanchaError, did_you_mean
+from sancha.engine.policy.workbook import BadWorkbook, Value, Workbook, shown
 
 from .instrument import Answer, Instrument
 
@@ -86,14 +86,17 @@ def load_responses(instrument: Instrument, path: Path) -> Responses:
             where=path,
             code="E0710",
         )
-    while table and not any(table[0]):  # rows above the header are empty in some exports
+    while table and not any(table[0][1]):  # rows above the header are empty in some exports
         table.pop(0)
     if not table:
         raise SanchaError("the file of responses is empty", where=path, code="E0711")
-    columns = _columns(instrument, path, table[0])
-    reader = _Reader(instrument, columns)
-    for number, cells in enumerate(table[1:], start=1):
-        reader.read(number, cells)
+    (first, header), *rows = table
+    reader = _Reader(instrument, _columns(instrument, path, header))
+    last = first
+    for number, cells in rows:
+        reader.blank_rows += number - last - 1  # a workbook leaves out the rows in which nothing stands
+        reader.read(number - first, cells)
+        last = number
     if not reader.kept:
         raise SanchaError(
             f"no respondent is left: {reader.rows} rows, {reader.blank_rows} of them blank, "
@@ -105,7 +108,7 @@ def load_responses(instrument: Instrument, path: Path) -> Responses:
     return reader.responses(path.name, "sha256:" + hashlib.sha256(content).hexdigest())
 
 
-def _csv_rows(path: Path, content: bytes) -> list[list[str]]:
+def _csv_rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _not_utf8(path, "UTF-16")
     try:
@@ -134,7 +137,8 @@ def _csv_rows(path: Path, content: bytes) -> list[list[str]]:
             code="E0712",
         )
     try:
-        return [[c.strip() for c in row] for row in csv.reader(io.StringIO(text, newline=""), strict=True)]
+        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        return [(number, [cell.strip() for cell in row]) for number, row in enumerate(rows, start=1)]
     except csv.Error as e:
         raise SanchaError(f"the CSV is damaged: {e}", where=path, code="E0712") from e
 
@@ -150,30 +154,28 @@ def _not_utf8(path: Path, encoding: str) -> SanchaError:
     )
 
 
-def _xlsx_rows(path: Path, content: bytes) -> list[list[str]]:
+def _xlsx_rows(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
     try:
-        book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
-        names = book.sheet_names
-        if len(names) > 1 and "answers" not in names:
-            raise SanchaError(
-                "the workbook has several sheets and none is called `answers`: " + ", ".join(names),
-                help="name the sheet with the responses `answers`",
-                where=path,
-                code="E0712",
-            )
-        sheet = book.get_sheet_by_name("answers" if len(names) > 1 else names[0])
-        rows = sheet.to_python(skip_empty_area=False)
-    except calamine.CalamineError as e:
-        raise SanchaError(f"the workbook is damaged or locked: {e}", where=path, code="E0712") from e
-    return [[_cell_text(c).strip() for c in row] for row in rows]
+        with Workbook(path, content) as book:
+            names = [title for title, visible in book.sheets.items() if visible]
+            if len(names) != 1 and "answers" not in book.sheets:
+                raise SanchaError(
+                    "the workbook has several sheets and none is called `answers`: " + ", ".join(names),
+                    help="name the sheet with the responses `answers`",
+                    where=path,
+                    code="E0712",
+                )
+            found = list(book.rows("answers" if "answers" in book.sheets else names[0]))
+    except BadWorkbook as e:
+        raise SanchaError(
+            f"the workbook cannot be read: it {e}", where=path, code="E0712", help=e.help
+        ) from e
+    width = 1 + max((place for _, cells in found for place in cells), default=-1)
+    return [(n, [_cell_text(cells.get(place, "")) for place in range(width)]) for n, cells in found]
 
 
-def _cell_text(cell: object) -> str:
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    if isinstance(cell, dt.datetime):
-        return cell.date().isoformat()
-    return str(cell)
+def _cell_text(cell: Value) -> str:
+    return cell.date().isoformat() if isinstance(cell, dt.datetime) else shown(cell)
 
 
 def _plain(text: str) -> str:

@@ -30,6 +30,7 @@ from sancha.engine.book.mapping import (
 )
 from sancha.engine.book.reading import Reading, condition, key_text, plain, quote, reading
 from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE
+from sancha.engine.book.sources import Databases, Origin
 from sancha.engine.book.store import Book, BookWriter
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.vocabulary import Field, Vocabulary
@@ -45,6 +46,7 @@ REJECTS = pa.schema(
         ("rejected", pa.string()),
         ("fact", pa.string()),
         ("loan", pa.string()),
+        ("file", pa.string()),
     ]
 )
 _MEMORY = "1500MB"
@@ -53,6 +55,8 @@ _SHOWN = 20
 
 #: Called with the steps done and all steps.
 Progress = Callable[[int, int], None]
+#: Called with what is being done: `loans: 1,200,000 rows read`.
+Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +75,36 @@ class SourceCount:
 
 @dataclass(frozen=True, slots=True)
 class RejectCount:
-    """How often one reason befell one fact. `whole_rows`: the rows were not imported at all."""
+    """How often one reason befell one fact. `whole_rows`: the rows were not imported at all. `example`: a text."""
 
     source: str
     fact: str | None
     reason: str
     whole_rows: bool
     count: int
+    example: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import did. `values_rejected` counts single values that are unknown in the book."""
+    """What an import did. `values_rejected` counts single values that are unknown in the book; `absent` are the lists
+    of the vocabulary, by table, that the mapping does not fill: they are missing in every file."""
 
     book: Book
     sources: tuple[SourceCount, ...]
     rejects: tuple[RejectCount, ...]
     values_rejected: int
+    absent: tuple[str, ...]
 
     @property
     def rows_rejected(self) -> int:
         return sum(source.rejected for source in self.sources)
 
-    def text(self) -> str:
-        """What was imported, rejected and left out, for people: rows in and out of every source add up."""
+    def text(self, rules: TMapping[str, Sequence[str]] | None = None) -> str:
+        """What was imported, rejected and left out, for people: rows in and out of every source add up.
+
+        `rules` are those of a policy that read a list, by table: `rules_without_lists` in engine/run/replay.py.
+        """
         lines = [f"{self.book.path}: {self.book.loans:,} loan files as of {self.book.as_of}"]
         for s in self.sources:
             lines.append(
@@ -104,6 +114,9 @@ class ImportResult:
             if s.unread:
                 lines.append(f"    columns that the mapping does not read: {', '.join(s.unread)}")
         lines.extend(f"  {name}: {rows:,} rows" for name, rows in self.book.rows.items() if name != LOANS)
+        for table in self.absent if rules is None else [t for t in self.absent if t in rules]:
+            read = f": unknown where it matters: {', '.join(rules[table])}" if rules else ""
+            lines.append(f"  {table}: not in the extract, missing in every file{read}")
         if not self.rejects:
             return "\n".join([*lines, "every value was read"])
         lines.append(
@@ -112,33 +125,53 @@ class ImportResult:
         )
         for r in self.rejects[:_SHOWN]:
             what = "rows" if r.whole_rows else f"values of {r.fact}"
-            lines.append(f"  {r.source}: {r.count:,} {what}: {r.reason}")
+            example = f", such as {_shortened(r.example)}" if r.example else ""
+            lines.append(f"  {r.source}: {r.count:,} {what}: {r.reason}{example}")
         if len(self.rejects) > _SHOWN:
             lines.append(f"  and {len(self.rejects) - _SHOWN} reasons more")
         return "\n".join(lines)
 
 
 def import_extract(
-    source: Path, mapping: Path, vocabulary: Vocabulary, out: Path, *, progress: Progress | None = None
+    source: Path | None,
+    mapping: Path,
+    vocabulary: Vocabulary,
+    out: Path,
+    *,
+    progress: Progress | None = None,
+    note: Note | None = None,
 ) -> ImportResult:
-    """Import an extract, a file or the folder of its files, as the book `out`.
+    """Import an extract as the book `out`. `source` is its file, the folder of its files, or None: databases alone.
 
     Raises PackError for a defect of the mapping and SanchaError for an extract that cannot be read; then
     nothing is left at `out`, or what was there before.
     """
     plan = load_mapping(mapping, vocabulary)
-    files = locate(plan, source)
+    origins = locate(plan, source)
     tell = progress or (lambda _done, _total: None)
     with BookWriter(
         out, vocabulary, as_of=plan.as_of, synthetic=plan.synthetic, source=plan.origin or plan.name
     ) as writer:
         scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".import", dir=out.parent))
         try:
-            with duckdb.connect(str(scratch / "extract.db")) as connection:
+            with (
+                duckdb.connect(str(scratch / "extract.db")) as connection,
+                Databases(_MEMORY, scratch) as databases,
+            ):
                 connection.execute(f"SET memory_limit = '{_MEMORY}'")
                 connection.execute("SET TimeZone = 'UTC'")
                 connection.execute(f"SET temp_directory = {quote(str(scratch / 'spill'))}")
-                work = _Import(connection, plan, vocabulary, writer, files, scratch, tell)
+                work = _Import(
+                    connection,
+                    plan,
+                    vocabulary,
+                    writer,
+                    databases,
+                    origins,
+                    scratch,
+                    tell,
+                    note or (lambda _text: None),
+                )
                 counts = work.run()
                 rejects, values = work.finish()
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
@@ -153,7 +186,10 @@ def import_extract(
             raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-    return ImportResult(writer.book, counts, rejects, values)
+    given = {item.name for item in plan.lists} | {REFERENCE + item.name for item in plan.reference}
+    known = (*vocabulary.lists, *(REFERENCE + name for name in vocabulary.reference))
+    absent = tuple(name for name in known if name not in given)
+    return ImportResult(writer.book, counts, rejects, values, absent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +208,11 @@ class _Import:
     plan: Mapping
     vocabulary: Vocabulary
     writer: BookWriter
-    files: dict[str, Path]
+    databases: Databases
+    origins: dict[str, Origin]
     scratch: Path
     tell: Progress
+    note: Note
     staged: dict[str, Staged] = field(default_factory=dict)
 
     def run(self) -> tuple[SourceCount, ...]:
@@ -182,7 +220,8 @@ class _Import:
         steps = len(plan.sources) + 2 + len(plan.lists) + len(plan.reference)
         self.connection.execute(
             """CREATE TABLE rejects (source VARCHAR, "row" BIGINT, "column" VARCHAR, text VARCHAR,
-               reason VARCHAR, rejected VARCHAR, fact VARCHAR, loan VARCHAR)"""
+               reason VARCHAR, rejected VARCHAR, fact VARCHAR, loan VARCHAR);
+               CREATE TABLE parts (source VARCHAR, file VARCHAR, before BIGINT)"""
         )
         for done, (name, source) in enumerate(plan.sources.items()):
             self.tell(done, steps)
@@ -211,14 +250,18 @@ class _Import:
 
     def finish(self) -> tuple[tuple[RejectCount, ...], int]:
         """Write rejects.parquet, always, and sum it up."""
-        names = ", ".join(f'"{n}"' for n in REJECTS.names)
         self.writer.add_table("rejects", REJECTS.empty_table())
-        query = f'SELECT {names} FROM rejects ORDER BY source, "row", fact NULLS FIRST, loan, "column"'
+        # Rows are counted on through the files of a dataset; people count within a file.
+        query = """SELECT r.source, r.row - coalesce(p.before, 0) AS "row", "column", text, reason, rejected,
+                          fact, loan, p.file
+                   FROM rejects r ASOF LEFT JOIN parts p ON r.source = p.source AND r.row > p.before
+                   ORDER BY r.source, r.row, fact NULLS FIRST, loan, "column\""""
         for rows in self._chunks(query):
             self.writer.add_table("rejects", rows.cast(REJECTS))
         summary = self._rows(
-            """SELECT source, fact, reason, rejected = 'row', count(*) FROM rejects
-               GROUP BY ALL ORDER BY 5 DESC, 1, 2, 3"""
+            f"""SELECT source, fact, regexp_replace(reason, {quote(_PLACE)}, 'an earlier row already') AS why,
+                       rejected = 'row', count(*), min_by(text, "row")
+                FROM rejects GROUP BY ALL ORDER BY 5 DESC, 1, 2, 3"""
         )
         (values,) = self._rows("SELECT count(*) FROM rejects WHERE rejected = 'value'")[0]
         return tuple(RejectCount(*row) for row in summary), values
@@ -230,13 +273,17 @@ class _Import:
         columns = self.plan.columns(name)
         self.staged[name] = stage(
             self.connection,
+            self.databases,
             source,
-            self.files[name],
+            self.origins[name],
             columns,
             f"source_{len(self.staged)}",
             self.scratch,
             lambda row, text, reason: lost.append((row, text, reason)),
+            lambda read: self.note(f"{name}: {read:,} rows read"),
         )
+        if parts := [(name, file, before) for file, before in self.staged[name].parts]:
+            self.connection.executemany("INSERT INTO parts VALUES (?, ?, ?)", parts)
         for start in range(0, len(lost), _CHUNK):
             rows, texts, reasons = zip(*lost[start : start + _CHUNK], strict=True)
             self.connection.register("lost", pa.table({"r": rows, "t": texts, "why": reasons}))
@@ -258,7 +305,7 @@ class _Import:
                 WHERE row > first"""
         )
         self._reject_rows(source, "SELECT row, NULL AS key FROM root_rows WHERE key IS NULL", _NO_KEY)
-        self._reject_rows(source, "FROM twice", "'the key is on row ' || first || ' already'")
+        self._reject_rows(source, "FROM twice", self._already(source))
         self.connection.execute("DROP TABLE root_rows")
 
     def _key(self, source: Source) -> None:
@@ -398,8 +445,8 @@ class _Import:
                 )
         if not self._number("SELECT count(*) FROM loans"):
             raise SanchaError(
-                f"no row of `{staged.path.name}` can be imported: the book would be empty",
-                where=staged.path,
+                f"no row of `{staged.origin.label}` can be imported: the book would be empty",
+                where=staged.origin.where,
                 help=self._first_reason() or "the extract has no data row, or `where` leaves out every row",
             )
 
@@ -543,11 +590,11 @@ class _Import:
             raise SanchaError(
                 f"the rows of `{source.name}` do not add up: {staged.rows} read, {imported} imported,"
                 f" {rejected} rejected, {left_out} left out",
-                where=staged.path,
+                where=staged.origin.where,
                 help="this is a defect of the import; the book was not written",
             )
         return SourceCount(
-            source.name, staged.path.name, staged.rows, imported, rejected, left_out, staged.unread
+            source.name, staged.origin.label, staged.rows, imported, rejected, left_out, staged.unread
         )
 
     def _settle_keys(self, source: Source, staged: Staged) -> None:
@@ -577,7 +624,7 @@ class _Import:
             """SELECT m.row, key, first FROM matched m
                JOIN (SELECT key, min(row) AS first FROM matched WHERE single GROUP BY key) USING (key)
                WHERE m.row NOT IN (SELECT row FROM found)""",
-            "'the key is on row ' || first || ' already'",
+            self._already(source),
         )
 
     # --- reading and rejecting
@@ -627,6 +674,14 @@ class _Import:
                 {quote(fact) if fact else "NULL"}, NULL FROM ({query})"""
         )
 
+    def _already(self, source: Source) -> str:
+        """SQL: why a row is rejected whose key stands on the row `first`."""
+        if len(self.staged[source.name].parts) < 2:
+            return "'the key is on row ' || first || ' already'"
+        place = f"""(SELECT first - max(before) || ' of ' || max_by(file, before) FROM parts
+                     WHERE source = {quote(source.name)} AND before < first)"""
+        return f"'the key is on row ' || {place} || ' already'"
+
     # --- small things
 
     @property
@@ -646,6 +701,16 @@ class _Import:
     def _chunks(self, query: str) -> Iterable[pa.Table]:
         for batch in self.connection.sql(query).to_arrow_reader(_CHUNK):
             yield pa.Table.from_batches([batch])
+
+
+#: The place of an earlier row in a reason.
+_PLACE = r"row \d+( of .*)? already$"
+
+
+def _shortened(text: str) -> str:
+    """A text of the extract as a line can show it."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return f"`{line[:37]}…`" if len(line) > 38 else f"`{line}`"
 
 
 _NO_KEY = "'no key, or a key whose digits a spreadsheet has dropped'"

@@ -121,11 +121,19 @@ class ColumnMap:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file or sheet. Its `key` is the loan file's, or what the root's `looked_up_by` columns hold."""
+    """One file or sheet, the files of a dataset, or a table or query of a database.
+
+    `file` may be a folder or a pattern; `postgres` is the environment variable that holds the connection. Its `key` is
+    the loan file's, or what the root's `looked_up_by` columns hold.
+    """
 
     name: str
     place: Place
     file: str | None = None
+    duckdb: str | None = None
+    postgres: str | None = None
+    table: str | None = None
+    query: str | None = None
     sheet: str | None = None
     skip: int = 0
     encoding: str = "utf-8"
@@ -276,14 +284,14 @@ def _is(parse: Callable[[str], object], text: str) -> bool:
 
 
 _STYLE_KEYS = ("empty", "decimal mark", "thousands mark", "currency", "date format", "century")
+_FILE_KEYS = ("sheet", "skip", "encoding", "delimiter", "quote", "line breaks")
 SOURCE_KEYS = (
     "file",
-    "sheet",
-    "skip",
-    "encoding",
-    "delimiter",
-    "quote",
-    "line breaks",
+    "duckdb",
+    "postgres",
+    "table",
+    "query",
+    *_FILE_KEYS,
     "where",
     "key",
     "joined by",
@@ -506,10 +514,15 @@ class _Reader:
         if looked_up_by is not None and len(looked_up_by) != len(key):
             help = "`key` names columns of this source, `looked up by` the columns of the root that hold them"
             self.wrong("`looked up by` must name as many columns as `key`", found["looked up by"], help)
+        self.origin(name, found, path)
         source = Source(
             name=name,
             place=place,
             file=self.text(found.get("file")) or None,
+            duckdb=self.text(found.get("duckdb")) or None,
+            postgres=self.text(found.get("postgres")) or None,
+            table=self.text(found.get("table")) or None,
+            query=self.text(found.get("query")).strip().rstrip(";") or None,
             sheet=self.text(found.get("sheet")) or None,
             skip=self.whole(found.get("skip"), 0),
             encoding=encoding,
@@ -523,6 +536,27 @@ class _Reader:
             looked_up_by=looked_up_by,
         )
         return replace(source, order=self.order(found["order by"], source)) if "order by" in found else source
+
+    def origin(self, name: str, found: Entries, path: Key) -> None:
+        """A source is a file or a database, and a database is asked for one table or by one query."""
+        origins = [word for word in ("file", "duckdb", "postgres") if word in found]
+        for word in origins[1:]:
+            self.wrong_key(f"the source `{name}` has `{origins[0]}` already", found[word], "name one of them")
+        asked = [word for word in ("table", "query") if word in found]
+        if not {"duckdb", "postgres"} & set(origins):
+            for word in asked:
+                help = "name the database by `duckdb: FILE` or `postgres: ENVIRONMENT_VARIABLE`"
+                self.wrong_key(f"`{word}` is for a source in a database", found[word], help)
+            return
+        if len(asked) != 1:
+            self.wrong_key(f"the source `{name}` needs either `table` or `query`", path, code="E0304")
+        for word in _FILE_KEYS:
+            if word in found:
+                self.wrong_key(f"`{word}` says nothing about a table of a database", found[word])
+        variable = self.text(found.get("postgres"), "X")
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+            help = "put the connection into an environment variable and name it here, such as `postgres: LOANS_DB`"
+            self.wrong("`postgres` must be the name of an environment variable", found["postgres"], help)
 
     def order(self, path: Key, source: Source) -> tuple[ColumnMap, ...]:
         """`order by`: columns with the type by which they sort, as `{column: seq, type: integer}`."""

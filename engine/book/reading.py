@@ -35,6 +35,9 @@ _ISO_DAY = r"\d{4}-\d{2}-\d{2}"
 _ISO_TIME = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?"
 _AT_OFFSET = r":\d{2}(\.\d+)?" + _OFFSET + "$"
 _LOST_DIGITS = r"-?\d(\.\d+)?[eE]\+\d{2,3}"
+#: What spreadsheets show where a formula has failed.
+_FAILED = r"#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!|FIELD!|BUSY!|BLOCKED!|GETTING_DATA)"
+_NO_TEXT = f"{_LOST_DIGITS}|{_FAILED}"
 
 
 #: Stand for the text, and for the text in ASCII digits and marks, in the SQL of a value.
@@ -74,9 +77,9 @@ def plain(text: str) -> str:
 
 
 def key_text(columns: tuple[str, ...], joined_by: str, cells: Cells) -> str:
-    """The key of a row as one text; NULL if a part is missing or its digits were lost by a spreadsheet."""
+    """The key of a row as one text; NULL if a part is missing, or was lost by a spreadsheet."""
     parts = [cells[c] for c in columns]
-    sound = " AND ".join(f"NOT regexp_full_match({p}, {quote(_LOST_DIGITS)})" for p in parts)
+    sound = " AND ".join(f"NOT regexp_full_match({p}, {quote(_NO_TEXT)})" for p in parts)
     return f"CASE WHEN {sound} THEN {f' || {quote(joined_by)} || '.join(parts)} END"
 
 
@@ -153,8 +156,10 @@ def _read(column: ColumnMap, kind: Type, *, native: bool, zone: str | None) -> t
     padded = _TEXT
     if column.width is not None:
         padded = f"lpad({_TEXT}, greatest({column.width}, length({_TEXT}))::INTEGER, '0')"
-    value = f"CASE WHEN NOT regexp_full_match({_TEXT}, {quote(_LOST_DIGITS)}) THEN {padded} END"
-    return value, quote("a number in scientific notation: a spreadsheet has dropped its digits")
+    value = f"CASE WHEN NOT regexp_full_match({_TEXT}, {quote(_NO_TEXT)}) THEN {padded} END"
+    digits = quote("a number in scientific notation: a spreadsheet has dropped its digits")
+    failed = quote("an error of a spreadsheet, not a text")
+    return value, f"CASE WHEN starts_with({_TEXT}, '#') THEN {failed} ELSE {digits} END"
 
 
 def _number(column: ColumnMap, kind: Type, *, native: bool) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""A sheet of an XLSX workbook as it is seen: values, formulas, errors, merged and hidden cells.
+"""XLSX workbooks: a sheet as it is seen, with formulas, errors, merged and hidden cells; or its rows, streaming.
 
 The readers at hand give values alone, take an error of Excel (`#N/A`) for an empty cell, and end the process on a
 workbook whose counts lie. A decision table needs every cell told apart, and a hostile file must be no more than an
@@ -15,11 +15,13 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from lxml import etree
 
@@ -29,8 +31,11 @@ Value = Decimal | bool | str | dt.datetime | dt.date | dt.time
 #: A row and a column, counted from 0.
 At = tuple[int, int]
 
-#: What a workbook may hold, unpacked, and how many merged cells a sheet.
+#: What the workbook of a table may hold, unpacked, and how many merged cells a sheet.
 _MOST_BYTES: Final = 256 << 20
+#: What the workbook of an extract may hold: its rows stream, its common texts are kept in memory.
+_MOST_STREAMED: Final = 8 << 30
+_MOST_STRINGS: Final = 512 << 20
 _MOST_MERGED: Final = 1_000_000
 #: Excel keeps 15 digits of a number, and shows no more.
 DIGITS: Final = 15
@@ -100,31 +105,41 @@ def open_sheet(path: Path, name: str | None, preferred: str) -> Sheet:
     Raises PackError. Numbers are rounded to the 15 digits that Excel keeps: `0.1 + 0.2` is 0.3.
     """
     try:
-        content = path.read_bytes()
+        with Workbook(path, most=_MOST_BYTES) as book:
+            return book.sheet(name, preferred)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise PackError([Diagnostic("E0301", f"cannot read `{path}`: {reason}")]) from None
+    except BadWorkbook as error:
+        raise PackError([Diagnostic("E0408", f"`{path.name}` {error}", None, error.help)]) from None
+
+
+class BadWorkbook(Exception):
+    """A defect of a workbook as a whole. The message goes on from its name: "is damaged"."""
+
+    def __init__(self, message: str, help: str | None = None) -> None:
+        super().__init__(message)
+        self.help = help
+
+
+@contextmanager
+def _defects() -> Iterator[None]:
+    """What a hostile or damaged file can raise, as BadWorkbook."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(part.file_size for part in archive.infolist()) > _MOST_BYTES:
-                raise _refused(path, f"holds more than {_MOST_BYTES >> 20} MB, unpacked")
-            return _Book(path, archive).sheet(name, preferred)
+        yield
     except (
         zipfile.BadZipFile,
         zlib.error,
         etree.Error,
         ArithmeticError,
+        EOFError,
         LookupError,
+        NotImplementedError,
         ValueError,
         RuntimeError,
     ):
         help = "open it in Excel and save it as `Excel Workbook (*.xlsx)`"
-        raise _refused(path, "is no XLSX workbook, or it is damaged or locked by a password", help) from None
-
-
-def _refused(path: Path, message: str, help: str | None = None) -> PackError:
-    """A defect of the workbook as a whole."""
-    return PackError([Diagnostic("E0408", f"`{path.name}` {message}", None, help)])
+        raise BadWorkbook("is no XLSX workbook, or it is damaged or locked by a password", help) from None
 
 
 #: The attribute that leads to a part: as it mostly is, and in files that are strictly of the standard.
@@ -140,10 +155,66 @@ _DATES: Final = {*range(14, 18), 22, *range(27, 32), 36, *range(50, 55), 57, 58}
 _TIMES: Final = {*range(18, 22), *range(32, 36), 45, 46, 47, 55, 56}
 
 
-class _Book:
-    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+class Workbook:
+    """An open workbook, a file or its content, for use in a `with` block. Defects raise BadWorkbook, wherever met."""
+
+    def __init__(self, path: Path, content: bytes | None = None, *, most: int = _MOST_STREAMED) -> None:
         self.path = path
-        self.archive = archive
+        with _defects():
+            self.archive = zipfile.ZipFile(path if content is None else io.BytesIO(content))
+        if sum(part.file_size for part in self.archive.infolist()) > most:
+            self.archive.close()
+            raise BadWorkbook(f"holds more than {most >> 20} MB, unpacked")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.archive.close()
+
+    @cached_property
+    def sheets(self) -> dict[str, bool]:
+        """The titles of the worksheets in their order, and whether they are visible."""
+        with _defects():
+            return {title: visible for title, (_, visible) in self.worksheets.items()}
+
+    def rows(self, title: str) -> Iterator[tuple[int, dict[int, Value]]]:
+        """The rows of a sheet in which something stands: the number, from 1, and the values by column, from 0.
+
+        Formulas give the value last computed; an error gives its text, `#N/A`; a date that is none gives its number.
+        The memory does not grow with the rows.
+        """
+        with _defects():
+            row, before = 0, -1
+            found: dict[int, Value] = {}
+            with self.archive.open(self.worksheets[title][0]) as stream:
+                tags = ["{*}row", "{*}c"]
+                events = etree.iterparse(
+                    stream, events=("start", "end"), tag=tags, resolve_entities=False, no_network=True
+                )
+                for event, element in events:
+                    is_row = etree.QName(element).localname == "row"
+                    if is_row and event == "start":
+                        above, row = row, int(element.get("r", row + 1))  # the numbers may be left out
+                        if row <= above:
+                            raise ValueError("rows do not stand in order")
+                        found, before = {}, -1
+                    elif is_row:
+                        _forget(element)
+                        if found:
+                            yield row, found
+                    elif event == "end":
+                        at = element.get("r")
+                        line, column = (row - 1, before + 1) if at is None else _corner(at)
+                        if line != row - 1 or column <= before:
+                            raise ValueError("cells do not stand in order")
+                        before = column
+                        value = self.value(element, strict=False)
+                        if value != "":
+                            found[column] = value
+                        _forget(element)
 
     def elements(self, part: str, tags: Sequence[str]) -> Iterator[Any]:
         """The elements of these names, one after the other. Entities are not resolved, and nothing else is read."""
@@ -166,29 +237,34 @@ class _Book:
     def part(self, kind: str) -> str | None:
         return next((part for type_, part in self.parts.values() if type_ == kind), None)
 
-    def sheet(self, name: str | None, preferred: str) -> Sheet:
-        sheets, hidden = {}, set()
+    @cached_property
+    def worksheets(self) -> dict[str, tuple[str, bool]]:
+        """For each worksheet its part, and whether it is visible."""
+        found = {}
         for element in self.elements("xl/workbook.xml", ["sheet"]):
             title = element.get("name", "")
             type_, part = self.parts[next(filter(None, map(element.get, _RELATIONS)), "")]
             if type_ == "worksheet":
-                sheets[title] = part
-                if element.get("state", "visible") != "visible":
-                    hidden.add(title)
-        visible = [title for title in sheets if title not in hidden]
+                found[title] = (part, element.get("state", "visible") == "visible")
+        return found
+
+    def sheet(self, name: str | None, preferred: str) -> Sheet:
+        """The sheet of a name, as it is seen; None for the one named `preferred`, or for the only one visible."""
+        visible = [title for title, seen in self.sheets.items() if seen]
         listed = ", ".join(f"`{title}`" for title in visible)
         if name is None:
             if len(visible) != 1 and preferred not in visible:
                 help = f"write `rows: {self.path.name}#SHEET`; the sheets are {listed}"
-                raise _refused(self.path, f"has several sheets, and none is named `{preferred}`", help)
+                raise BadWorkbook(f"has several sheets, and none is named `{preferred}`", help)
             name = preferred if preferred in visible else visible[0]
-        elif name not in sheets:
+        elif name not in self.sheets:
             near = did_you_mean(name, visible) or f"the sheets are {listed}"
-            raise _refused(self.path, f"has no sheet `{name}`", near)
-        elif name in hidden:
-            raise _refused(self.path, f"hides its sheet `{name}`", "unhide it: a table has to be seen")
+            raise BadWorkbook(f"has no sheet `{name}`", near)
+        elif not self.sheets[name]:
+            raise BadWorkbook(f"hides its sheet `{name}`", "unhide it: a table has to be seen")
         sheet = Sheet(str(self.path) if len(visible) == 1 else f"{self.path}!{name}")
-        self.fill(sheet, sheets[name])
+        with _defects():
+            self.fill(sheet, self.worksheets[name][0])
         return sheet
 
     def fill(self, sheet: Sheet, part: str) -> None:
@@ -217,44 +293,48 @@ class _Book:
         first, _, last = reference.partition(":")
         (top, left), (bottom, right) = (_corner(corner) for corner in (first, last or first))
         if (bottom - top + 1) * (right - left + 1) + len(sheet.merged) > _MOST_MERGED:
-            raise _refused(self.path, "merges more cells than a table has")
+            raise BadWorkbook("merges more cells than a table has")
         for row in range(top, bottom + 1):
             sheet.merged |= {(row, column): (top, left) for column in range(left, right + 1)}
 
     def cell(self, sheet: Sheet, row: int, column: int, cell: Any) -> None:
-        kind = cell.get("t", "n")
         if cell.find("{*}f") is not None:
             sheet.formulas.add((row, column))
-            return
-        if kind == "e":
+        elif cell.get("t") == "e":
             sheet.errors.add((row, column))
-            return
+        elif (value := self.value(cell, strict=True)) != "":
+            sheet.rows.setdefault(row, {})[column] = value
+
+    def value(self, cell: Any, *, strict: bool) -> Value:
+        """The value of a cell, an empty text for none. A date that is none: ValueError if `strict`, else its number."""
+        kind = cell.get("t", "n")
         if kind == "inlineStr":
             inline = cell.find("{*}is")
-            value: Value = "" if inline is None else _string(inline)
-        else:
-            text = (cell.findtext("{*}v") or "").strip()
-            if text == "" and kind != "str":
-                return
-            match kind:
-                case "s":
-                    value = self.strings[int(text)]
-                case "b":
-                    value = text in ("1", "true")
-                case "str":
-                    value = _unescaped(text)
-                case "d":
-                    value = dt.datetime.fromisoformat(text).replace(tzinfo=None)
-                case _:
-                    value = self.number(text, int(cell.get("s", 0)))
-        if isinstance(value, str):
-            value = value.strip()
-        if value != "":
-            sheet.rows.setdefault(row, {})[column] = value
+            return "" if inline is None else _string(inline).strip()
+        text = str(cell.findtext("{*}v") or "").strip()
+        match kind:
+            case _ if text == "":
+                return ""
+            case "s":
+                return self.strings[int(text)].strip()
+            case "b":
+                return text in ("1", "true")
+            case "str" | "e":
+                return _unescaped(text).strip()
+        try:
+            if kind == "d":
+                return dt.datetime.fromisoformat(text).replace(tzinfo=None)
+            return self.number(text, int(cell.get("s", 0)))
+        except ValueError:
+            if strict:
+                raise
+            return text
 
     @cached_property
     def strings(self) -> list[str]:
         part = self.part("sharedStrings")
+        if part is not None and self.archive.getinfo(part).file_size > _MOST_STRINGS:
+            raise BadWorkbook(f"holds more than {_MOST_STRINGS >> 20} MB of texts", "save it as CSV UTF-8")
         return [] if part is None else [_string(element) for element in self.elements(part, ["si"])]
 
     def number(self, text: str, style: int) -> Value:
@@ -312,6 +392,13 @@ def _string(element: Any) -> str:
 
 def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def _forget(element: Any) -> None:
+    """Let go of an element that has been read, and of those before it."""
+    element.clear()
+    while element.getprevious() is not None:
+        del element.getparent()[0]
 
 
 def _corner(cell: str) -> At:
