@@ -418,25 +418,46 @@ def test_nothing_is_left_of_a_run_that_failed(
     assert left(tmp_path) == ["run"] and (tmp_path / "run" / "run.json").read_text() == before
 
 
-def test_lists_that_the_book_lacks_are_an_error(tmp_path: Path) -> None:
-    write_pack(tmp_path / "pack", CHECK, "rule: T-03\njudged on: loan.decided_on\nin force: {from: 2020-01-01}\n"
-               "require: some p in people satisfies p.id = loan.branch")  # fmt: skip
-    pack = load_pack(tmp_path / "pack")
-    loans = pa.Table.from_pylist([loan(1)], table_schema(pack.vocabulary, "loans"))
-    visits = pa.Table.from_pylist([visit(1)], table_schema(pack.vocabulary, "visits"))
-    write_book(
-        tmp_path / "book",
-        pack.vocabulary,
-        {"loans": loans, "visits": visits},
-        as_of=AS_OF,
-        synthetic=True,
-        source="t",
+def test_lists_that_the_book_lacks_are_missing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def rule(id: str, require: str) -> str:
+        return f"rule: {id}\njudged on: loan.decided_on\nin force: {{from: 2020-01-01}}\nrequire: {require}"
+
+    write_pack(
+        tmp_path / "pack",
+        rule("T-01", "loan.amount > 0"),
+        rule("T-02", "some v in visits satisfies v.done"),
+        rule("T-03", "some p in people satisfies p.id = loan.branch"),
+        rule("T-04", "count(people) = 0 or visits = null"),
     )
-    with pytest.raises(SanchaError) as error:
-        replay(tmp_path / "book", tmp_path / "pack", tmp_path / "run", progress=False)
-    assert error.value.message == "the rule `T-03` reads the list `people`, which the book has no table for"
-    assert "reference/people.parquet" in (error.value.help or "")
-    assert left(tmp_path) == []
+    pack = load_pack(tmp_path / "pack")
+    rows = pa.Table.from_pylist([loan(1), loan(2)], table_schema(pack.vocabulary, "loans"))
+    counts = {"unknown": None, "known": pa.array([0, 0]), "some": pa.array([None, 0], pa.int64())}
+    found = {}
+    for name, column in counts.items():
+        loans = rows.drop_columns(["visits"])
+        if column is not None:
+            loans = loans.append_column("visits", column)
+        folder = tmp_path / name
+        write_book(folder, pack.vocabulary, {"loans": loans}, as_of=AS_OF, synthetic=True, source="t")
+        if name == "unknown":  # as a book that says nothing of the list
+            rewritten = pq.read_table(folder / "loans.parquet").drop_columns(["visits"])
+            pq.write_table(rewritten, folder / "loans.parquet")
+        run = both(tmp_path / f"run {name}", folder, tmp_path / "pack")
+        found[name] = [list(row.values())[1:] for row in pq.read_table(run / "codes.parquet").to_pylist()]
+        info = json.loads((run / "run.json").read_text())
+        assert info["missing_lists"]["reference/people"] == ["T-03", "T-04"]
+        assert info["missing_lists"].get("visits") == (["T-02", "T-04"] if name == "unknown" else None)
+        rows_of = pq.read_table(run / "exceptions.parquet").to_pylist()
+        missing = {row["rule"]: row["missing"] for row in rows_of if row["outcome"] == "unknown"}
+        assert missing["T-03"] == ["people"]
+    assert found == {
+        "unknown": [[0, 3, 3, 0], [0, 3, 3, 0]],
+        "known": [[0, 1, 3, 3], [0, 1, 3, 3]],
+        "some": [[0, 3, 3, 0], [0, 1, 3, 3]],
+    }
+    replay(tmp_path / "unknown", tmp_path / "pack", tmp_path / "told", progress=True)
+    told = " ".join(capfd.readouterr().err.split())
+    assert "the book has no list `visits`: unknown where it matters: T-02, T-04" in told
 
 
 def test_unknown_engine(tmp_path: Path) -> None:

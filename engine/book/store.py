@@ -578,6 +578,13 @@ def _check_rows(
             help="a loan file has one row; several loans under one contract need several ids",
         )
     lists = [n for n in vocabulary.lists if n in book.tables]
+    for name in counted:
+        if name not in lists and _ids(connection, f'SELECT 1 FROM parents WHERE "{name}" <> 0 LIMIT 1'):
+            raise SanchaError(
+                f"`loans` counts items of `{name}`, and the book has no table of them",
+                where=loans,
+                help=f"give the book `{file_of(name)}`; where a file's items are not known, the number is null",
+            )
     for name in _doubtful_lists(connection, book, lists, counted):
         _check_list(connection, book, name, counted=name in counted)
 

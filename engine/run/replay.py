@@ -40,9 +40,12 @@ from sancha.engine.run.results import (
     versions,
 )
 from sancha.engine.run.row import Evaluator, Reference
+from sancha.engine.run.working import has_list
 
 #: Files that the row engine writes at a time.
 _BATCH = 2_000
+#: Rules that a message lists.
+_SHOWN = 12
 _WIDE = Context(prec=100)
 
 
@@ -71,7 +74,7 @@ def replay(
     policy = pack if isinstance(pack, Pack) else load_pack(pack)
     opened = open_book(book, policy.vocabulary)
     plan = lower(policy, hindsight=hindsight)
-    check_reads(plan, opened)
+    absent = rules_without_lists(plan, opened)
     if policy.product is not None:
         plan = dataclasses.replace(plan, facts=plan.facts | {policy.product})
     day = as_of or opened.as_of
@@ -80,7 +83,7 @@ def replay(
     rules = [Label(rule.id, rule.stage, rule.versions) for rule in plan.rules]
     groups = [Label(rule.id, rule.stage, (rule.version,)) for rule in plan.portfolio]
     with RunWriter(out, rules, groups, key) as writer:
-        with _bar(progress, opened.loans, *_told(writer)) as step:
+        with _bar(progress, opened.loans, *_told(writer), *_told_absent(absent)) as step:
             row_functions = ENGINES[engine](run, writer, step)
         writer.finish(
             {
@@ -96,6 +99,7 @@ def replay(
                 "engine": engine,
                 "hindsight": hindsight,
                 "row_functions": row_functions,
+                "missing_lists": absent,
                 "versions": versions(),
                 "rules": len(plan.rules) + len(plan.portfolio),
                 "files": opened.loans,
@@ -106,35 +110,49 @@ def replay(
     return writer.run
 
 
-def check_reads(plan: Plan, book: Book) -> None:
-    """SanchaError if a rule reads a list for which the book has no table. (Facts are checked when it is opened.)"""
-    if all(table in book.tables for table in (*plan.lists, *(REFERENCE + name for name in plan.reference))):
-        return
+def rules_without_lists(plan: Plan, book: Book) -> dict[str, list[str]]:
+    """The lists that rules read and the book does not have, with those rules: `{"reference/staff": ["AUT-03"]}`.
+
+    Such a list is missing in every file, so that the rules are unknown where it matters. (One that the book records as
+    empty, by a table without rows or by numbers of items that are all 0, is not among them.)
+    """
     rules: list[RulePlan | PortfolioPlan] = [*plan.rules, *plan.portfolio]
-    for rule in rules:
-        for name, reference in _lists_of(rule):
-            table = REFERENCE + name if reference else name
-            if table not in book.tables:
-                raise SanchaError(
-                    f"the rule `{rule.id}` reads the list `{name}`, which the book has no table for",
-                    where=book.path,
-                    help=f"give the book `{table}.parquet`; where a file's items are not known, "
-                    "its number of items in `loans` is null",
-                )
+    reads = {rule.id: set(_lists_of(rule)) for rule in rules}
+    absent = [name for name in plan.lists if not has_list(book, name)]
+    absent += [REFERENCE + name for name in plan.reference if REFERENCE + name not in book.tables]
+    return {
+        table: [rule for rule, names in reads.items() if table.removeprefix(REFERENCE) in names]
+        for table in absent
+    }
 
 
-def _lists_of(rule: RulePlan | PortfolioPlan) -> Iterator[tuple[str, bool]]:
-    """The lists that a rule reads, and whether they are reference lists."""
+def _told_absent(absent: Mapping[str, list[str]]) -> Iterator[str]:
+    for table, rules in absent.items():
+        name = (
+            f"reference list `{table.removeprefix(REFERENCE)}`"
+            if table.startswith(REFERENCE)
+            else f"list `{table}`"
+        )
+        shown = ", ".join(rules[:_SHOWN]) + (
+            f" and {len(rules) - _SHOWN} more" if len(rules) > _SHOWN else ""
+        )
+        yield f"the book has no {name}: unknown where it matters: {shown}"
+
+
+def _lists_of(rule: RulePlan | PortfolioPlan) -> Iterator[str]:
+    """The lists that a rule reads, or whose absence it asks for."""
     cores = [core for _, core in rule.lets]
     if isinstance(rule, RulePlan):
         cores += [rule.code, rule.version, rule.judged, rule.note, *(core for _, core in rule.blame)]
     else:
         cores += [rule.where, rule.group, rule.measure, rule.require]
-    yield from ((e.list, False) for e in rule.evidence if isinstance(e, ListEvidence))
+    yield from (e.list for e in rule.evidence if isinstance(e, ListEvidence))
     for core in cores:
         for node in c.walk(core):
             if isinstance(node, c.ListFact):
-                yield node.name, node.reference
+                yield node.name
+            elif isinstance(node, c.ListMissing):
+                yield node.list
 
 
 class Counts:

@@ -462,6 +462,8 @@ class Compiler:
 
     def list_missing(self, name: str) -> Cell:
         """Whether a file lacks a list; of a reference list, the book."""
+        if name in self.vocabulary.reference:
+            return self.true if self.bounds.reference[name].missing else self.false
         if name not in self.vocabulary.lists or not self.bounds.lists[name].missing:
             return self.false
         return self.relations.raw(self.relations.files, f"list:{name}", "BOOLEAN", False)
@@ -512,7 +514,7 @@ class Compiler:
         rows = c.Comp(further, body.comp.var, None, None)
         swapped = c.Some(t.BOOLEAN, rows, c.Some(t.BOOLEAN, elements, condition))
         found = self.value(swapped, env)
-        rows_missing = self.false if further.reference else self.list_missing(further.name)
+        rows_missing = self.list_missing(further.name)
         if rows_missing is not self.false:
             unknown = c.Some(t.BOOLEAN, elements, c.Const(t.BOOLEAN, None))
             found = self.choose(rows_missing, self.value(unknown, env), found)
@@ -574,7 +576,7 @@ class Compiler:
                 on = None if outer is self.relations.book else self.key(comp, body, env)
                 inner = self.relations.scope(outer, References(name, on))
                 item = _Item(inner, self.vocabulary.reference[name], self.bounds.reference[name])
-                return inner, env.with_name(comp.var, item), self.false
+                return inner, env.with_name(comp.var, item), self.list_missing(name)
             case c.ListField():
                 values = self.list_field(comp.source, env)
                 assert values.type.item is not None
@@ -1026,12 +1028,18 @@ MACROS = (
 
 def prepare(connection: duckdb.DuckDBPyConnection, calendar: Calendar) -> None:
     """Make what the templates of the operator table call known to a connection."""
-    register(connection, Function("sancha_working_day", _working_day(calendar), ("DATE",), "BIGINT", ""))
-    register(
-        connection, Function("sancha_nth_working_day", _nth_working_day(calendar), ("BIGINT",), "DATE", "")
-    )
+    for function in calendar_functions(calendar):
+        register(connection, function)
     for macro in MACROS:
         connection.execute(f"CREATE OR REPLACE MACRO {macro}")
+
+
+def calendar_functions(calendar: Calendar) -> tuple[Function, Function]:
+    """The number of a day among the working days, and the working day of a number."""
+    return (
+        Function("sancha_working_day", _working_day(calendar), ("DATE",), "BIGINT", ""),
+        Function("sancha_nth_working_day", _nth_working_day(calendar), ("BIGINT",), "DATE", ""),
+    )
 
 
 def _working_day(calendar: Calendar) -> Callable[[pa.Array], pa.Array]:

@@ -5,7 +5,7 @@ Decimals become whole numbers of their scale, files and items get small keys, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context
 from pathlib import Path
@@ -14,7 +14,7 @@ import duckdb
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE
+from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE, table_schema
 from sancha.engine.book.store import Book
 from sancha.engine.feel.types import Type
 from sancha.engine.policy.plan import Plan
@@ -77,11 +77,19 @@ def _sorted_spans(loans: Path, size: int) -> Iterator[Span]:
 
 
 def book_bounds(book: Book, vocabulary: Vocabulary, plan: Plan) -> BookBounds:
-    """What the statistics of a book's Parquet files tell of the columns that the plan reads."""
+    """What the statistics of a book's Parquet files tell of the columns that the plan reads.
+
+    A list that the book has no table for is empty, and missing where the loans do not count its items as none.
+    """
     loans = pq.read_metadata(book.tables[LOANS])
     facts = {name: _column(loans, name, vocabulary.facts[name].type) for name in plan.facts}
     lists = {}
     for name in plan.lists:
+        counted = name in _names(loans)
+        if name not in book.tables:
+            missing = not counted or _column(loans, name, Type("integer")).nullable
+            lists[name] = _nothing(plan.lists[name], missing)
+            continue
         metadata = pq.read_metadata(book.tables[name])
         spec = vocabulary.lists[name]
         fields = {
@@ -89,11 +97,13 @@ def book_bounds(book: Book, vocabulary: Vocabulary, plan: Plan) -> BookBounds:
         }
         most = _column(metadata, ITEM, Type("integer")).high
         items = metadata.num_rows if most is None else min(most, metadata.num_rows)
-        counted = name in _names(loans)
         missing = counted and _column(loans, name, Type("integer")).nullable
         lists[name] = ListBounds(fields, items, missing)
     reference = {}
     for name in plan.reference:
+        if REFERENCE + name not in book.tables:
+            reference[name] = _nothing(plan.reference[name], True)
+            continue
         metadata = pq.read_metadata(book.tables[REFERENCE + name])
         spec = vocabulary.reference[name]
         fields = {
@@ -103,6 +113,21 @@ def book_bounds(book: Book, vocabulary: Vocabulary, plan: Plan) -> BookBounds:
         }
         reference[name] = ListBounds(fields, metadata.num_rows, False)
     return BookBounds(facts, lists, reference)
+
+
+def has_list(book: Book, name: str) -> bool:
+    """Whether a book knows a list for some file: by numbers of items in `loans`, or without them by its table."""
+    loans = pq.read_metadata(book.tables[LOANS])
+    if name not in _names(loans):
+        return name in book.tables
+    index = _names(loans).index(name)
+    columns = [loans.row_group(i).column(index) for i in range(loans.num_row_groups)]
+    return any(c.statistics is None or c.statistics.null_count < c.num_values for c in columns)
+
+
+def _nothing(fields: Iterable[str], missing: bool) -> ListBounds:
+    """The bounds of a list without rows."""
+    return ListBounds({field: ColumnBounds(True, 0, 0) for field in fields}, 0, missing)
 
 
 def _names(metadata: pq.FileMetaData) -> list[str]:
@@ -147,7 +172,7 @@ class WorkingTables:
     """Makes the tables `files`, `list:NAME` and `reference:NAME` of a connection.
 
     `sources` maps the tables of the book to SQL relations with the columns of docs/formats.md. `dimensions` are facts:
-    files with the same values of them have the same number in `#group`.
+    files with the same values of them have the same number in `#group`. A list without a source has no rows.
     """
 
     def __init__(
@@ -172,7 +197,7 @@ class WorkingTables:
             spec, bounds = self.vocabulary.reference[name], self.bounds.reference[name]
             columns = [f"row_number() OVER () AS {ROW_KEY}"]
             columns += [self.column(f, spec.fields[f].type, bounds.fields[f]) for f in sorted(fields)]
-            self._table(f"reference:{name}", columns, self.sources[REFERENCE + name])
+            self._table(f"reference:{name}", columns, self._source(REFERENCE + name))
 
     def load(self, span: Span) -> None:
         """Load the files of a chunk and their items."""
@@ -188,7 +213,9 @@ class WorkingTables:
             columns.append(self.column(name, self.vocabulary.facts[name].type, self.bounds.facts[name], "x."))
         for name in self.plan.lists:
             if self.bounds.lists[name].missing:
-                columns.append(f"x.{quoted(name)} IS NULL AS {quoted('list:' + name)}")
+                # Without a table and without a number of items in `loans`, it is missing for every file.
+                lacking = f"x.{quoted(name)} IS NULL" if self._counted(name) else "TRUE"
+                columns.append(f"{lacking} AS {quoted('list:' + name)}")
         self._table("files", columns, self._within(LOANS, where))
         for name, fields in self.plan.lists.items():
             spec, bounds = self.vocabulary.lists[name], self.bounds.lists[name]
@@ -199,7 +226,19 @@ class WorkingTables:
 
     def _within(self, table: str, where: str) -> str:
         """The rows of a table of the book that belong to the chunk, as `x`, with their files' numbers, as `n`."""
-        return f"(SELECT * FROM {self.sources[table]} WHERE {where}) x JOIN numbers n USING ({LOAN_ID})"
+        return f"(SELECT * FROM {self._source(table)} WHERE {where}) x JOIN numbers n USING ({LOAN_ID})"
+
+    def _source(self, table: str) -> str:
+        if table in self.sources:
+            return self.sources[table]
+        self.connection.register(f"no:{table}", table_schema(self.vocabulary, table).empty_table())
+        return quoted(f"no:{table}")
+
+    def _counted(self, name: str) -> bool:
+        """Whether the loans have a column for the number of items of a list."""
+        return (
+            name in self.sources or name in self.connection.sql(f"FROM {self.sources[LOANS]} LIMIT 0").columns
+        )
 
     def _table(self, name: str, columns: Sequence[str], source: str) -> None:
         self.connection.execute(
@@ -219,12 +258,6 @@ class WorkingTables:
         wide = max(-low, high) * unit >= 10**digits
         widened = f"CAST({source} AS DECIMAL(38,{places}))" if wide else source
         return f"CAST({widened} * {unit} AS {sql_type}) AS {quoted(name)}"
-
-
-def missing_sources(plan: Plan, book: Book) -> list[str]:
-    """The lists that the plan reads and the book has no table for."""
-    lists = [name for name in plan.lists if name not in book.tables]
-    return lists + [REFERENCE + name for name in plan.reference if REFERENCE + name not in book.tables]
 
 
 def parquet_sources(book: Book) -> dict[str, str]:
