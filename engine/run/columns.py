@@ -10,7 +10,7 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -25,13 +25,21 @@ import pyarrow as pa
 from sancha.engine.book.schema import LOAN_ID, LOANS
 from sancha.engine.book.store import Book
 from sancha.engine.policy.pack import Pack
-from sancha.engine.policy.plan import Outcome, Plan, PortfolioPlan, RulePlan
-from sancha.engine.run.counting import RuleOutcomes, count
+from sancha.engine.policy.plan import Outcome, Plan, PortfolioPlan, RulePlan, ScalarEvidence
+from sancha.engine.run.counting import RuleOutcomes, amounts, count
 from sancha.engine.run.exact import Exact, Missing, register
 from sancha.engine.run.portfolio import Conditions, Sum, Tally, conditions
-from sancha.engine.run.relations import Cell, Relations, functions_of, literal, query, quoted
-from sancha.engine.run.results import EXCEPTIONS, EXCEPTIONS_SCHEMA, codes_schema
-from sancha.engine.run.to_columns import TEXTS, BookBounds, Compiler, prepare
+from sancha.engine.run.relations import (
+    CONSTANT,
+    Cell,
+    Relations,
+    functions_of,
+    has_aggregates,
+    literal,
+    query,
+)
+from sancha.engine.run.results import EXCEPTIONS, EXCEPTIONS_SCHEMA, EXPOSURE, codes_schema
+from sancha.engine.run.to_columns import BookBounds, Compiler, prepare
 from sancha.engine.run.working import Span, WorkingTables, book_bounds, parquet_sources, spans
 
 #: What DuckDB may hold; beyond it, intermediate results go to the disk.
@@ -105,6 +113,7 @@ class Columns:
         self.product = None if pack.product is None else self._show(self._text_of(pack.product))
         self.main = query(list(self.shown), self.compiler.relations)
         self._evidence: dict[tuple[int, bool], str] = {}
+        self._all: _Reasons | None = None
         self._registered = 0
         self._lock = threading.Lock()
 
@@ -201,8 +210,8 @@ class Columns:
         self._registered = len(functions)
 
     def evidence(self, number: int, unknown: bool, connection: duckdb.DuckDBPyConnection) -> str:
-        """A statement that adds the exceptions of a rule to `exceptions`, with what it read; where it left a file
-        open (`unknown`), with what it lacked."""
+        """A query of the exceptions of a rule: `f`, the facts that it read, those that it lacked where it left a file
+        open (`unknown`), and the note."""
         with self._lock:
             key = (number, unknown)
             if key not in self._evidence:
@@ -212,22 +221,97 @@ class Columns:
 
     def _compile_evidence(self, number: int, unknown: bool) -> str:
         compiler, columns = self.compiler, self.rules[number]
-        rule, env = columns.rule, self.environments[number]
+        facts, note, blamed = self._reasons(number)
+        body = query([facts, note], compiler.relations, files=_some(columns, EXCEPTIONS), all_files=False)
+        if not unknown:
+            return f"SELECT f, {facts.name} AS facts, {_NONE} AS missing, {note.name} AS note FROM ({body})"
+        files = _some(columns, [Outcome.UNKNOWN])
+        rest = query([blamed], compiler.relations, files=files, all_files=False)
+        return (
+            f"SELECT e.f, e.{facts.name} AS facts, coalesce(b.{blamed.name}, []) AS missing, e.{note.name} AS note "
+            f"FROM ({body}) e LEFT JOIN ({rest}) b ON b.f = e.f"
+        )
+
+    def _reasons(self, number: int) -> tuple[Cell, Cell, Cell]:
+        """The facts that a rule read, its note, and the names of what may leave it open."""
+        compiler, rule, env = self.compiler, self.rules[number].rule, self.environments[number]
         facts, note = compiler.evidence(rule.evidence, env), compiler.column(rule.note, env, "VARCHAR")
-        files = _some(columns, EXCEPTIONS)
-        body = query([facts, note], compiler.relations, files=files, all_files=False)
-        missing, blame = "CAST([] AS VARCHAR[])", ""
-        if unknown:
-            blamed = compiler.named([(name, compiler.boolean(core, env)) for name, core in rule.blame])
-            missing = f"coalesce(b.{blamed.name}, [])"
-            files = _some(columns, [Outcome.UNKNOWN])
-            rest = query([blamed], compiler.relations, files=files, all_files=False)
-            blame = f"LEFT JOIN ({rest}) b ON b.f = e.f"
-        return f"""
-            INSERT INTO exceptions
-            SELECT e.f, {number}, r.{columns.code}, {_version(columns, "r.")}, r.{columns.judged}, e.{facts.name},
-                   {missing}, e.{note.name}
-            FROM ({body}) e JOIN result r ON r.f = e.f {blame}"""
+        return facts, note, compiler.named([(name, compiler.boolean(core, env)) for name, core in rule.blame])
+
+    def reasons_of_all(self, connection: duckdb.DuckDBPyConnection) -> _Reasons:
+        """One query for all rules that read no list, over the files of which any rule makes an exception."""
+        with self._lock:
+            if self._all is None:
+                self._all = self._compile_all()
+                self.register(connection)
+            return self._all
+
+    def _compile_all(self) -> _Reasons:
+        compiler, relations = self.compiler, self.compiler.relations
+        plain: dict[int, tuple[dict[str, Cell], Cell, Cell]] = {}
+        asking: dict[Cell, list[int]] = {}
+        for number, (columns, env) in enumerate(zip(self.rules, self.environments, strict=True)):
+            evidence = [e for e in columns.rule.evidence if isinstance(e, ScalarEvidence)]
+            facts = {e.name: compiler.text(e.value, env) for e in evidence}
+            _, note, blamed = self._reasons(number)
+            lists = len(evidence) < len(columns.rule.evidence)
+            if lists or any(map(has_aggregates, (*facts.values(), note, blamed))):
+                continue
+            plain[number] = (facts, blamed, note)
+            for cell in dict.fromkeys(facts.values()):
+                asking.setdefault(cell, []).append(number)
+        if not plain:
+            return _Reasons("", {})
+
+        def code(number: int) -> Cell:
+            return relations.raw(relations.files, self.rules[number].code, "TINYINT", False)
+
+        def where(numbers: Sequence[int], outcomes: Iterable[Outcome], cell: Cell) -> Cell:
+            """The cell where one of the rules has one of the outcomes."""
+            if cell.kind == CONSTANT or len(numbers) > _MANY_RULES:
+                return cell
+            listed = " OR ".join(f"{{{i + 1}}} IN ({_codes(outcomes)})" for i in range(len(numbers)))
+            args = [cell, *map(code, numbers)]
+            return relations.plain(f"(CASE WHEN {listed} THEN {{0}} END)", args, cell.type, True)
+
+        outputs: dict[Cell, None] = {}
+        texts = {cell: where(numbers, EXCEPTIONS, cell) for cell, numbers in asking.items()}
+        rules = {}
+        for number, (facts, blamed, note) in plain.items():
+            missing, told = where([number], [Outcome.UNKNOWN], blamed), where([number], EXCEPTIONS, note)
+            outputs |= dict.fromkeys([*(texts[cell] for cell in facts.values()), missing, told])
+            named = tuple((name, texts[cell].name) for name, cell in facts.items())
+            rules[number] = _PlainReasons(named, missing.name, told.name)
+        some = " OR ".join(
+            f"r.{name} IN ({_codes(EXCEPTIONS)})" for name in dict.fromkeys(self.rules[n].code for n in rules)
+        )
+        source = f"(SELECT x.*, r.* EXCLUDE (f) FROM files x JOIN result r USING (f) WHERE {some})"
+        # A text that is chosen is computed within the condition, for the files that it chooses.
+        within = {cell for cell in asking if texts[cell] is not cell}
+        within |= {cell for _, *cells in plain.values() for cell in cells}
+        return _Reasons(query(list(outputs), relations, files=source, within=within), rules)
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainReasons:
+    """Of a rule the names of the facts that it reads with their columns, and the columns of what was missing and of
+    the note."""
+
+    facts: tuple[tuple[str, str], ...]
+    missing: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Reasons:
+    """A query, and what it tells of the rules of which it speaks."""
+
+    text: str
+    rules: Mapping[int, _PlainReasons]
+
+
+#: A fact that more rules ask for is given for all files that have an exception.
+_MANY_RULES = 8
 
 
 def _in_order(workers: Sequence[_Worker], chunks: Sequence[Span]) -> Iterator[ChunkResult]:
@@ -303,7 +387,9 @@ class _Worker:
         )
         counts, found = self.counts(answers)
         tallies = {c.plan.id: self.tally(c) for c in self.columns.portfolio}
-        exceptions = self.exceptions(found) if self.with_exceptions else EXCEPTIONS_SCHEMA.empty_table()
+        exceptions = (
+            self.exceptions(answers, found) if self.with_exceptions else EXCEPTIONS_SCHEMA.empty_table()
+        )
         return ChunkResult(span.files, codes, counts, exceptions, tallies)
 
     def table(self, text: str, schema: pa.Schema) -> pa.Table:
@@ -313,8 +399,8 @@ class _Worker:
         """The columns of `result` that are counted and written, in order of loan ids. No version is -1."""
         columns, rules = self.columns, self.columns.rules
         plain = [columns.loan_id, columns.branch, *([columns.product] if columns.product else [])]
-        wanted = {name: name for name in ("f", *plain, *(c.code for c in rules))}
-        wanted[columns.exposure] = f"coalesce({columns.exposure}, 0)"
+        wanted = {name: name for name in ("f", *plain, columns.exposure)}
+        wanted |= {name: name for c in rules for name in (c.code, c.judged)}
         for name in (n for c in rules for n in (c.version, c.quarter)):
             wanted[name] = f"coalesce({name}, -1)"
         listed = ", ".join(f"{text} AS {name}" for name, text in wanted.items())
@@ -339,7 +425,7 @@ class _Worker:
         rules = [
             RuleOutcomes(i, of(c.code), of(c.version), of(c.quarter)) for i, c in enumerate(columns.rules)
         ]
-        return count(rules, branch, product, of(columns.exposure))
+        return count(rules, branch, product, answers[columns.exposure].fill_null(0).to_numpy())
 
     def tally(self, columns: _PortfolioColumns) -> Tally:
         """What the chunk adds to the sums of a portfolio rule."""
@@ -366,36 +452,43 @@ class _Worker:
 
     # -- exceptions ---------------------------------------------------------------------------------------
 
-    def exceptions(self, found: Mapping[int, set[Outcome]]) -> pa.Table:
+    def exceptions(self, answers: Mapping[str, pa.Array], found: Mapping[int, set[Outcome]]) -> pa.Table:
         """The exceptions of the chunk, in order of loan ids and rules."""
-        self.cursor.execute(
-            "CREATE OR REPLACE TABLE exceptions (f INTEGER, rule SMALLINT, code TINYINT, version VARCHAR, "
-            f"judged_on DATE, facts {TEXTS}, missing VARCHAR[], note VARCHAR)"
-        )
-        work = [(number, Outcome.UNKNOWN in o) for number, o in sorted(found.items()) if o & set(EXCEPTIONS)]
-        self.share_out(work)
-        rules = self.columns.rules
-        listed = ", ".join(
-            f"({i}, {literal(c.rule.id)}, {literal(c.rule.stage)})" for i, c in enumerate(rules)
-        )
-        texts = ", ".join(f"({int(o)}, {literal(o.text)})" for o in EXCEPTIONS)
+        work = {n: Outcome.UNKNOWN in o for n, o in sorted(found.items()) if o & set(EXCEPTIONS)}
         if not work:
             return EXCEPTIONS_SCHEMA.empty_table()
-        return self.table(
-            f"""SELECT {LOAN_ID}, r.id AS rule, r.stage, {quoted(self.columns.pack.branch)} AS branch,
-                       o.text AS outcome, version, judged_on,
-                       {_amount(quoted(self.columns.pack.exposure), 18)} AS exposure, facts, missing, note,
-                       CAST(NULL AS VARCHAR) AS "group"
-                FROM exceptions e JOIN files USING (f)
-                JOIN (VALUES {listed}) r(number, id, stage) ON r.number = e.rule
-                JOIN (VALUES {texts}) o(code, text) ON o.code = e.code
-                ORDER BY f, e.rule""",
-            EXCEPTIONS_SCHEMA,
-        )
+        parts = self.plain_reasons(answers, work)
+        parts |= self.list_reasons([(n, unknown) for n, unknown in work.items() if n not in parts])
+        return self.described(answers, {number: parts[number] for number in sorted(parts)})
 
-    def share_out(self, work: Sequence[tuple[int, bool]]) -> None:
-        """Add the exceptions of rules (number, whether it left a file open), with all cursors at a time."""
+    def plain_reasons(self, answers: Mapping[str, pa.Array], work: Mapping[int, bool]) -> dict[int, pa.Table]:
+        """The reasons of rules that read no list, from one query for all of them."""
+        reasons = self.columns.reasons_of_all(self.shared)
+        numbers = [n for n in work if n in reasons.rules]
+        if not numbers:
+            return {}
+        found = self.cursor.sql(reasons.text).to_arrow_table()
+        wide = {name: found[name].combine_chunks() for name in found.column_names}
+        places = wide["f"].to_numpy() - 1
+        parts = {}
+        for number in numbers:
+            codes = answers[self.columns.rules[number].code].to_numpy()[places]
+            rows = pa.array(np.flatnonzero(np.isin(codes, _EXCEPTION_CODES)))
+            told = reasons.rules[number]
+            columns = [
+                wide["f"].take(rows),
+                _facts([(name, wide[column].take(rows)) for name, column in told.facts], len(rows)),
+                *(wide[column].take(rows) for column in (told.missing, told.note)),
+            ]
+            parts[number] = pa.Table.from_arrays(
+                [c.cast(type_) for c, type_ in zip(columns, _REASONS.types, strict=True)], schema=_REASONS
+            )
+        return parts
+
+    def list_reasons(self, work: Sequence[tuple[int, bool]]) -> dict[int, pa.Table]:
+        """The reasons of rules (number, whether it left a file open), a query each, with all cursors at a time."""
         pending = deque(work)
+        parts: dict[int, pa.Table] = {}
 
         def run(cursor: duckdb.DuckDBPyConnection) -> None:
             while pending:
@@ -403,35 +496,99 @@ class _Worker:
                     number, unknown = pending.popleft()
                 except IndexError:
                     return
-                cursor.execute(self.columns.evidence(number, unknown, self.shared))
+                text = self.columns.evidence(number, unknown, self.shared)
+                parts[number] = cursor.sql(text).to_arrow_table().cast(_REASONS)
 
         if len(self.cursors) == 1:
             run(self.cursor)
-            return
+            return parts
         with ThreadPoolExecutor(len(self.cursors)) as executor:
             for done in [executor.submit(run, cursor) for cursor in self.cursors]:
                 done.result()
+        return parts
+
+    def described(self, answers: Mapping[str, pa.Array], parts: Mapping[int, pa.Table]) -> pa.Table:
+        """The rows of the reasons, by rule, with what the results say of each."""
+        rules = self.columns.rules
+        whole = pa.concat_tables(parts.values()).combine_chunks()
+        number = np.repeat(list(parts), [part.num_rows for part in parts.values()])
+        order = np.lexsort((number, whole["f"].combine_chunks().to_numpy()))
+        whole, number = whole.take(pa.array(order)), number[order]
+        rows = whole["f"].combine_chunks().to_numpy() - 1
+        place = pa.array(rows)
+
+        def of_rule(name: Callable[[_RuleColumns], str], type_: pa.DataType) -> pa.Array:
+            """For each row a column that its rule names."""
+            names = {n: name(rules[n]) for n in parts}
+            distinct = list(dict.fromkeys(names.values()))
+            if len(distinct) == 1:
+                return answers[distinct[0]].take(place).cast(type_)
+            which = np.zeros(len(rules), np.int64)
+            for n, column in names.items():
+                which[n] = distinct.index(column)
+            stacked = pa.concat_arrays([answers[column].cast(type_) for column in distinct])
+            return stacked.take(pa.array(which[number] * len(answers["f"]) + rows))
+
+        versions = [v for n in parts for v in rules[n].rule.versions]
+        first = np.zeros(len(rules), np.int64)
+        count = 0
+        for n in parts:
+            first[n] = count
+            count += len(rules[n].rule.versions)
+        version = of_rule(lambda c: c.version, pa.int64()).to_numpy()
+        outcome = of_rule(lambda c: c.code, pa.int8())
+        missing = whole["missing"].combine_chunks()
+        columns = [
+            answers[self.columns.loan_id].take(place),
+            pa.array([c.rule.id for c in rules]).take(pa.array(number)),
+            pa.array([c.rule.stage for c in rules]).take(pa.array(number)),
+            answers[self.columns.branch].take(place),
+            pa.array([o.text for o in Outcome]).take(outcome),
+            pa.array(versions, pa.string()).take(pa.array(first[number] + version, mask=version < 0)),
+            of_rule(lambda c: c.judged, pa.date32()),
+            amounts(answers[self.columns.exposure].take(place), EXPOSURE),
+            whole["facts"],
+            missing.fill_null(pa.scalar([], missing.type)) if missing.null_count else missing,
+            whole["note"],
+            pa.nulls(len(rows), pa.string()),
+        ]
+        return pa.Table.from_arrays(columns, schema=EXCEPTIONS_SCHEMA)
 
 
-def _version(columns: _RuleColumns, table: str = "") -> str:
-    """SQL: the first day of the version in force."""
-    names = ", ".join(literal(v) for v in columns.rule.versions)
-    return f"(CAST([{names}] AS VARCHAR[]))[{table}{columns.version} + 1]"
+_EXCEPTION_CODES = [int(o) for o in EXCEPTIONS]
+#: Of an exception: its file, the facts, what was missing (None: nothing), and the note.
+_REASONS = pa.schema(
+    [
+        pa.field("f", pa.int32()),
+        *(EXCEPTIONS_SCHEMA.field(name) for name in ("facts", "missing", "note")),
+    ]
+)
+_NONE = "CAST([] AS VARCHAR[])"
 
 
-def _amount(cents: str, digits: int) -> str:
-    """SQL: whole cents as a decimal."""
-    return (
-        f"CAST(CAST({cents} AS DECIMAL({digits}, 0)) * CAST(0.01 AS DECIMAL(3, 2)) AS DECIMAL({digits}, 2))"
+def _facts(facts: Sequence[tuple[str, pa.Array]], rows: int) -> pa.Array:
+    """For each row the names of all facts with its texts."""
+    count = len(facts)
+    # The texts stand fact by fact, and go row by row.
+    order = pa.array(np.arange(count * rows).reshape(count, rows).T.ravel())
+    texts = [text.cast(pa.string()) for _, text in facts] or [pa.array([], pa.string())]
+    names = pa.array([name for name, _ in facts], pa.string()).take(pa.array(np.tile(np.arange(count), rows)))
+    type_ = EXCEPTIONS_SCHEMA.field("facts").type
+    pairs = pa.StructArray.from_arrays(
+        [names, pa.concat_arrays(texts).take(order)], fields=list(type_.value_type)
     )
+    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * count, pa.int32())
+    return pa.ListArray.from_arrays(offsets, pairs)
+
+
+def _codes(outcomes: Iterable[Outcome]) -> str:
+    return ", ".join(str(int(o)) for o in outcomes)
 
 
 def _some(columns: _RuleColumns, outcomes: Sequence[Outcome]) -> str:
     """SQL: the files whose outcome of a rule is one of these."""
-    codes = ", ".join(str(int(o)) for o in outcomes)
-    return (
-        f"(SELECT * FROM files SEMI JOIN (SELECT f FROM result WHERE {columns.code} IN ({codes})) USING (f))"
-    )
+    chosen = f"SELECT f FROM result WHERE {columns.code} IN ({_codes(outcomes)})"
+    return f"(SELECT * FROM files SEMI JOIN ({chosen}) USING (f))"
 
 
 def _total(measure: Any, scale: int) -> Decimal:

@@ -115,7 +115,17 @@ def _amounts(sums: Sequence[Numbers]) -> pa.Array:
     if len(sums) > 1:
         cents = (sum(int(n) << i * _LIMB for i, n in enumerate(limbs)) for limbs in zip(*sums, strict=True))
         return pa.array([Decimal(c).scaleb(-2) for c in cents], type_)
+    return amounts(pa.array(sums[0]), type_)
+
+
+def amounts(cents: pa.Array, type_: pa.DataType) -> pa.Array:
+    """Whole cents as decimals of a type with two places."""
+    given = cents.fill_null(0).to_numpy()
     # A decimal of Arrow is two words, the lower one first; the upper one holds the sign.
-    words = np.empty((len(sums[0]), 2), np.int64)
-    words[:, 0], words[:, 1] = sums[0], sums[0] >> 63
-    return pa.Array.from_buffers(type_, len(sums[0]), [None, pa.py_buffer(words)])
+    words = np.empty((len(given), 2), np.int64)
+    words[:, 0], words[:, 1] = given, given >> 63
+    validity = None
+    if cents.null_count:
+        known = np.packbits(cents.is_valid().to_numpy(zero_copy_only=False), bitorder="little")
+        validity = pa.py_buffer(known)
+    return pa.Array.from_buffers(type_, len(given), [validity, pa.py_buffer(words)])

@@ -10,7 +10,7 @@ stage a cell that is used more than once is a column, computed once; the others 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -306,13 +306,33 @@ def functions_of(cell: Cell) -> set[str]:
 
 
 def query(
-    outputs: Sequence[Cell], relations: Relations, *, files: str = "files", all_files: bool = True
+    outputs: Sequence[Cell],
+    relations: Relations,
+    *,
+    files: str = "files",
+    all_files: bool = True,
+    within: Collection[Cell] = (),
 ) -> str:
     """SQL that gives `f` and one column an output, by its name, for each row of the table `files`.
 
-    `all_files` says that the tables of lists hold items of these files only.
+    `all_files` says that the tables of lists hold items of these files only. The cells of `within` are computed where
+    they are used, however often: for conditions that choose few rows.
     """
-    return Query(relations, files, all_files).text(outputs)
+    return Query(relations, files, all_files, frozenset(within)).text(outputs)
+
+
+def has_aggregates(cell: Cell) -> bool:
+    """Whether a cell, or a cell it is computed from, gathers rows of an inner scope."""
+    seen: set[Cell] = set()
+    pending = [cell]
+    while pending:
+        current = pending.pop()
+        if current.kind == AGGREGATE:
+            return True
+        if current not in seen:
+            seen.add(current)
+            pending.extend(current.needs)
+    return False
 
 
 _ROW_FUNCTION = re.compile(rf"{ROW_FUNCTION}\d+")
@@ -321,8 +341,11 @@ _ROW_FUNCTION = re.compile(rf"{ROW_FUNCTION}\d+")
 class Query:
     """One query as it is laid out. Ways to run other than DuckDB's override how its parts are written."""
 
-    def __init__(self, relations: Relations, files: str, all_files: bool) -> None:
+    def __init__(
+        self, relations: Relations, files: str, all_files: bool, within: frozenset[Cell] = frozenset()
+    ) -> None:
         self.relations = relations
+        self.within = within
         self.files_table = files
         self.all_files = all_files
         self.ctes: list[tuple[str, str]] = []
@@ -463,6 +486,11 @@ class Query:
                     add(outer, stage)
         for cell in outputs:
             add(cell, last)
+        for cell in reversed(cells):
+            # What stands in several places needs what it is computed from in each of them.
+            for stage in uses[cell][1:] if cell in self.within else ():
+                for arg in cell.args:
+                    add(arg, stage)
         return uses
 
     def layers(
@@ -474,7 +502,11 @@ class Query:
         available: set[Cell],
     ) -> str:
         """The source with columns for those cells that are used twice or later; adds them to `available`."""
-        named = [c for c in here if len(uses[c]) > 1 or max(uses[c], default=stage) > stage]
+        named = [
+            c
+            for c in here
+            if c not in self.within and (len(uses[c]) > 1 or max(uses[c], default=stage) > stage)
+        ]
         layer: dict[Cell, int] = {}
         chosen = set(named)
 

@@ -189,6 +189,7 @@ class Compiler:
 
     def named(self, conditions: Sequence[tuple[str, Cell]]) -> Cell:
         """The names of the conditions that are true, as a list in their order."""
+        conditions = [(name, cell) for name, cell in conditions if cell is not self.false]
         if not conditions:
             return self.relations.constant("CAST([] AS VARCHAR[])", "VARCHAR[]")
         entries = ", ".join(
