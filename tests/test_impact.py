@@ -499,6 +499,7 @@ def test_page_and_table(place: Path, lang: str) -> None:
 
 def test_texts_have_the_same_slots_in_both_languages() -> None:
     for key, texts in all_texts().items():
+        assert list(texts) == ["en", "zh"], key
         slots = [set(re.findall(r"\{(\w+)", texts[lang])) for lang in ("en", "zh")]
         assert slots[0] == slots[1], key
 

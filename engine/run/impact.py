@@ -48,6 +48,7 @@ MOST_FACTS = 40
 #: What comparing may hold in memory, and rules compared in one statement.
 _MEMORY = "1GB"
 _RULES_AT_A_TIME = 100
+_ROW_GROUP = 1_000_000
 _AMOUNT = pa.decimal128(38, 2)
 
 CHANGES_SCHEMA = pa.schema(
@@ -205,7 +206,13 @@ class SeenFact:
 
     @property
     def differs(self) -> bool:
+        """Whether both packs' rules read it, and saw different values."""
         return self.read == (True, True) and self.old != self.new
+
+    @property
+    def apart(self) -> bool:
+        """Whether there are two things to say of it."""
+        return self.differs or self.read != (True, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -740,19 +747,26 @@ class _Comparison:
 
     def write_changes(self, path: Path) -> None:
         """The changes, rule by rule in order of their names, then by loan id."""
-        order = sorted(range(len(self.pairs)), key=lambda i: _name(*self.pairs[i]))
+        changed = {
+            number
+            for (number,) in self.connection.execute(
+                f"SELECT DISTINCT number FROM moves WHERE {_changed('code')}"
+            ).fetchall()
+        }
+        names = {number: _name(*self.pairs[number]) for number in changed}
         with pq.ParquetWriter(path, CHANGES_SCHEMA, compression="zstd", version="2.6") as writer:
-            for i in order:
-                rule = _name(*self.pairs[i])
-                stage = (self.pairs[i][1] or self.pairs[i][0]).stage  # type: ignore[union-attr]
-                table = self.connection.sql(
-                    f"""SELECT {LOAN_ID}, {_literal(rule)} AS rule, branch, product, {_literal(stage)} AS stage,
-                               exposure, {_text(f"r{i} // {len(Outcome)}")} AS old,
-                               {_text(f"r{i} % {len(Outcome)}")} AS new
-                        FROM pairs JOIN groups USING (g) WHERE {_changed(i)} ORDER BY {LOAN_ID}"""
-                ).to_arrow_table()
-                if table.num_rows:
-                    writer.write_table(table.cast(CHANGES_SCHEMA).combine_chunks(), row_group_size=1_000_000)
+            for number in sorted(changed, key=names.__getitem__):
+                old, new = self.pairs[number]
+                stage = _literal((new or old).stage)  # type: ignore[union-attr]
+                batches = self.connection.sql(
+                    f"""SELECT {LOAN_ID}, {_literal(names[number])} AS rule, branch, product, {stage} AS stage,
+                               exposure, {_text(f"r{number} // {len(Outcome)}")} AS old,
+                               {_text(f"r{number} % {len(Outcome)}")} AS new
+                        FROM pairs JOIN groups USING (g) WHERE {_changed(f"r{number}")} ORDER BY {LOAN_ID}"""
+                ).to_arrow_reader(_ROW_GROUP)
+                for batch in batches:
+                    if batch.num_rows:
+                        writer.write_table(pa.table(batch).cast(CHANGES_SCHEMA), row_group_size=_ROW_GROUP)
 
     def moves(self, *by: str) -> dict[tuple[Any, ...], Moves]:
         """The transitions added up by columns of the summary."""
@@ -771,8 +785,7 @@ class _Comparison:
         """Of each kind of change of each rule, the files of the largest exposure."""
         out: dict[str, list[_Chosen]] = {}
         pairs = self.connection.execute(
-            f"SELECT DISTINCT number, code FROM moves WHERE code // {len(Outcome)} <> code % {len(Outcome)} "
-            "ORDER BY ALL"
+            f"SELECT DISTINCT number, code FROM moves WHERE {_changed('code')} ORDER BY ALL"
         ).fetchall()
         kinds: dict[tuple[int, int], list[int]] = {}
         for number, code in pairs:
@@ -819,8 +832,9 @@ _SMALLEST = 10_000
 _POWER = "CAST('1' || repeat('0', length(CAST(trunc(exposure) AS VARCHAR)) - 1) AS BIGINT)"
 
 
-def _changed(number: int) -> str:
-    return f"r{number} // {len(Outcome)} <> r{number} % {len(Outcome)}"
+def _changed(code: str) -> str:
+    """SQL: whether a code tells of two different outcomes."""
+    return f"{code} NOT IN ({', '.join(str(int(o) * (len(Outcome) + 1)) for o in Outcome)})"
 
 
 def _text(code: str) -> str:
