@@ -14,7 +14,8 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from datetime import date
@@ -28,15 +29,17 @@ import pyarrow.parquet as pq
 from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE, table_schema
 from sancha.engine.book.store import Book, open_book, read_reference
 from sancha.engine.diagnostics import SanchaError
+from sancha.engine.policy.calendar import Calendar
 from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.plan import Outcome, Plan
-from sancha.engine.policy.vocabulary import Field
+from sancha.engine.policy.vocabulary import Field, Vocabulary
 from sancha.engine.run import working
 from sancha.engine.run.columns import Columns
 from sancha.engine.run.counting import RuleOutcomes, count
+from sancha.engine.run.exact import Function
 from sancha.engine.run.portfolio import Sum, Tally
-from sancha.engine.run.relations import FILE_KEY, ROW_KEY, Cell, literal, quoted
+from sancha.engine.run.relations import FILE_KEY, ROW_KEY, Cell, Relations, literal, quoted
 from sancha.engine.run.results import (
     EXCEPTIONS,
     EXCEPTIONS_SCHEMA,
@@ -47,12 +50,7 @@ from sancha.engine.run.results import (
     versions,
 )
 from sancha.engine.run.spark_sql import HUGE, Dialect, SparkQuery, SparkRelations, Untranslatable
-from sancha.engine.run.to_columns import (
-    ColumnBounds,
-    _nth_working_day,
-    _working_day,
-    storage,
-)
+from sancha.engine.run.to_columns import BookBounds, ColumnBounds, calendar_functions, storage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -115,7 +113,8 @@ def session(
         if memory:
             builder = builder.config("spark.driver.memory", memory)
     try:
-        return builder.getOrCreate()
+        with quiet():
+            return builder.getOrCreate()
     except Exception as error:
         text = str(error).strip().splitlines()
         raise SanchaError(
@@ -181,13 +180,22 @@ def replay_on_spark(
 
 
 @contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without pyspark's warnings of versions of pandas, which nothing here uses."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        yield
+
+
+@contextlib.contextmanager
 def settings(spark: SparkSession) -> Iterator[None]:
     """SETTINGS within the block; the session's own afterwards."""
     before = {name: spark.conf.get(name, None) for name in SETTINGS}
     try:
         for name, value in SETTINGS.items():
             spark.conf.set(name, value)
-        yield
+        with quiet():
+            yield
     finally:
         for name, value in before.items():
             if value is None:
@@ -245,9 +253,7 @@ class SparkPlan:
                 ) from error
 
     def query(self, outputs: Sequence[Cell], name: str, files: str = "files", all_files: bool = True) -> Laid:
-        laid = SparkQuery(self.columns.compiler.relations, self.dialect, name, files, all_files)
-        body = laid.body(outputs)
-        return Laid(laid.ctes, body)
+        return lay_out(outputs, self.columns.compiler.relations, self.dialect, name, files, all_files)
 
 
 @dataclass(frozen=True)
@@ -258,7 +264,21 @@ class Laid:
     body: str
 
 
-class _Views:
+def lay_out(
+    outputs: Sequence[Cell],
+    relations: Relations,
+    dialect: Dialect,
+    name: str,
+    files: str = "files",
+    all_files: bool = True,
+) -> Laid:
+    """As `relations.query`, in parts; `name` begins the names of their views."""
+    laid = SparkQuery(relations, dialect, name, files, all_files)
+    body = laid.body(outputs)
+    return Laid(laid.ctes, body)
+
+
+class Views:
     """Views of a session; parts that are read twice are kept, and all are gone after the `with` block."""
 
     def __init__(self, spark: SparkSession) -> None:
@@ -266,7 +286,7 @@ class _Views:
         self.names: list[str] = []
         self.kept: list[DataFrame] = []
 
-    def __enter__(self) -> _Views:
+    def __enter__(self) -> Views:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -299,43 +319,46 @@ class _Views:
 # -- the book ---------------------------------------------------------------------------------------------------------
 
 
-def _add_book(plan: SparkPlan, spark: SparkSession, views: _Views) -> None:
-    """The views `files`, `list:NAME` and `reference:NAME`."""
-    book, vocabulary, bounds = plan.book, plan.pack.vocabulary, plan.columns.bounds
-    loans = _read(plan, spark, LOANS)
+def add_book(
+    spark: SparkSession, views: Views, book: Book, vocabulary: Vocabulary, plan: Plan, bounds: BookBounds
+) -> None:
+    """The views `files`, `list:NAME` and `reference:NAME` of what a plan reads of a book."""
+
+    def read(table: str) -> DataFrame:
+        if table in book.tables:
+            return spark.read.parquet(book.tables[table].absolute().as_uri())
+        return spark.createDataFrame(table_schema(vocabulary, table).empty_table())
+
+    loans = read(LOANS)
     columns = [f"{quoted(LOAN_ID)} AS f", quoted(LOAN_ID)]
-    columns += [_column(n, vocabulary.facts[n], bounds.facts[n]) for n in sorted(plan.plan.facts)]
-    for name in plan.plan.lists:
+    columns += [_column(n, vocabulary.facts[n], bounds.facts[n]) for n in sorted(plan.facts)]
+    for name in plan.lists:
         if bounds.lists[name].missing:
+            # Without a number of items in `loans`, a list is missing for every file.
             known = f"{quoted(name)} IS NULL" if name in loans.columns else "TRUE"
             columns.append(f"{known} AS {quoted('list:' + name)}")
     _select(spark, views, "files", columns, loans)
-    for name, fields in plan.plan.lists.items():
+    for name, fields in plan.lists.items():
         spec, known_ = vocabulary.lists[name], bounds.lists[name]
         columns = [f"{quoted(LOAN_ID)} AS {FILE_KEY}", f"{ITEM} AS {ROW_KEY}", ITEM]
         columns += [_column(f, spec.fields[f], known_.fields[f]) for f in sorted(fields)]
-        _select(spark, views, f"list:{name}", columns, _read(plan, spark, name))
-    for name, fields in plan.plan.reference.items():
+        _select(spark, views, f"list:{name}", columns, read(name))
+    for name, fields in plan.reference.items():
         spec, known_ = vocabulary.reference[name], bounds.reference[name]
         columns = [ROW_KEY]
         columns += [_column(f, spec.fields[f], known_.fields[f]) for f in sorted(fields)]
-        table = REFERENCE + name
-        rows = (
-            pq.read_table(book.tables[table])
-            if table in book.tables
-            else table_schema(vocabulary, table).empty_table()
-        )
-        rows = rows.append_column("#k", pa.array(range(1, rows.num_rows + 1), pa.int64()))
-        _select(spark, views, f"reference:{name}", columns, spark.createDataFrame(rows))
+        _select(spark, views, f"reference:{name}", columns, _numbered(spark, book, vocabulary, name))
 
 
-def _read(plan: SparkPlan, spark: SparkSession, table: str) -> DataFrame:
-    if table in plan.book.tables:
-        return spark.read.parquet(plan.book.tables[table].absolute().as_uri())
-    return spark.createDataFrame(table_schema(plan.pack.vocabulary, table).empty_table())
+def _numbered(spark: SparkSession, book: Book, vocabulary: Vocabulary, name: str) -> DataFrame:
+    """A reference list with the numbers of its rows, in the order of the file."""
+    table = REFERENCE + name
+    schema = table_schema(vocabulary, table)
+    rows = pq.read_table(book.tables[table]).cast(schema) if table in book.tables else schema.empty_table()
+    return spark.createDataFrame(rows.append_column("#k", pa.array(range(1, rows.num_rows + 1), pa.int64())))
 
 
-def _select(spark: SparkSession, views: _Views, name: str, columns: Sequence[str], source: DataFrame) -> None:
+def _select(spark: SparkSession, views: Views, name: str, columns: Sequence[str], source: DataFrame) -> None:
     given = f"given:{name}"
     views.add(given, source)
     views.add(name, spark.sql(f"SELECT {', '.join(columns)} FROM {quoted(given)}"))
@@ -359,9 +382,9 @@ def _judge(
 
     mark = f"q{uuid.uuid4().hex[:8]}"
     columns = plan.columns
-    with _Views(spark) as views:
-        _register(plan, spark)
-        _add_book(plan, spark, views)
+    with Views(spark) as views:
+        register(spark, plan.columns.compiler.numbers.functions.values(), plan.pack.calendar)
+        add_book(spark, views, plan.book, plan.pack.vocabulary, plan.plan, plan.columns.bounds)
         result = (work / "result").as_uri()
         views.frame(plan.query(list(columns.shown), f"{mark}_main")).write.parquet(result)
         views.release()
@@ -377,18 +400,12 @@ def _judge(
     return columns.row_functions()
 
 
-def _register(plan: SparkPlan, spark: SparkSession) -> None:
-    """The functions that the queries call in Python."""
+def register(spark: SparkSession, functions: Iterable[Function], calendar: Calendar) -> None:
+    """Make the functions known to a session that queries call in Python, on the workers."""
     from pyspark.sql.functions import arrow_udf
 
-    functions = [
-        (f.name, f.call, len(f.parameters), f.result)
-        for f in plan.columns.compiler.numbers.functions.values()
-    ]
-    functions.append(("sancha_working_day", _working_day(plan.pack.calendar), 1, "BIGINT"))
-    functions.append(("sancha_nth_working_day", _nth_working_day(plan.pack.calendar), 1, "DATE"))
-    for name, call, _, result in functions:
-        spark.udf.register(name, arrow_udf(call, _TYPES.get(result, result)))
+    for f in (*functions, *calendar_functions(calendar)):
+        spark.udf.register(f.name, arrow_udf(f.call, _TYPES.get(f.result, f.result)))
 
 
 def _read_back(folder: Path) -> Iterator[pa.Table]:
@@ -463,7 +480,7 @@ class _Counting:
 def _write_exceptions(
     plan: SparkPlan,
     spark: SparkSession,
-    views: _Views,
+    views: Views,
     work: Path,
     writer: RunWriter,
     counts: pa.Table,

@@ -326,7 +326,7 @@ class _Rewriter:
         return node
 
     def cast(self, node: exp.Expression) -> exp.Expression:
-        if node.to.is_type("int128"):
+        if self.type(node) == "HUGEINT":
             inner = node.this.this if isinstance(node.this, exp.Filter) else node.this
             if isinstance(inner, exp.Sum):
                 # The sum of whole numbers of 64 bits may have more.
