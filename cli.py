@@ -361,6 +361,9 @@ def impact(
             help="Hold what NEW has in force on this day, or after its last change, to have been so always.",
         ),
     ] = None,
+    old_as_if: Annotated[
+        str | None, typer.Option("--old-as-if", metavar="DAY|last", help="The same for OLD.")
+    ] = None,
     old_run: Annotated[
         Path | None, typer.Option("--old-run", help="A run of OLD on this book, which spares one replay.")
     ] = None,
@@ -381,6 +384,7 @@ def impact(
         folder,
         rules=rule,
         as_if=as_if,
+        old_as_if=old_as_if,
         as_of=None if as_of is None else as_of.date(),
         hindsight=hindsight,
         old_run=old_run,

@@ -32,7 +32,8 @@ from sancha.engine.policy.differences import differences, paired_rules
 from sancha.engine.policy.pack import load_pack
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.run import impact as impact_module
-from sancha.engine.run.impact import Impact, impact
+from sancha.engine.run.impact import impact
+from sancha.engine.run.impact_model import Impact
 from sancha.engine.run.impact_text import all_texts, in_table
 from sancha.engine.run.replay import replay
 
@@ -231,13 +232,17 @@ def test_a_policy_as_if_it_had_been_in_force_then(place: Path) -> None:
     write_pack(place / "new", CAP, LIMIT, SHARE, TABLE, parameters__all_yaml=later)
     assert compared(place).total.changed.files == 0
     found = compared(place, as_if="last")
-    assert found.as_if == dt.date(2025, 7, 1)
+    assert found.as_if == (None, dt.date(2025, 7, 1))
     assert changes(place / "out") == [("L02", "CAP-1", "breach", "pass")]
     assert rule_of(found, "CAP-1").examples[0].version == "2020-01-01"
     assert compared(place, as_if=dt.date(2025, 6, 30)).total.changed.files == 0
     # The days of one and the same policy: what is in force now against what was then.
     assert compared(place, old="new", as_if="2025-07-01").total.changed.files == 1
     assert rule_of(compared(place, old="new", as_if="last"), "CAP-1").because == ()
+    # Two days of one policy: what one change of it does, all else being equal.
+    apart = compared(place, old="new", old_as_if="2025-06-30", as_if="2025-07-01")
+    assert apart.total.changed.files == 1 and not apart.same_pack
+    assert compared(place, old="new", old_as_if="2025-07-01", as_if="last").same_pack
 
 
 def test_as_if_lifts_what_is_in_force_on_the_day_and_nothing_else(tmp_path: Path) -> None:

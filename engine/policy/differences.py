@@ -182,7 +182,7 @@ def _rules(old: Pack, new: Pack) -> Iterator[Difference]:
 
 def _decisions(old: Pack, new: Pack) -> Iterator[Difference]:
     for name, before, after in _both(old.decisions, new.decisions):
-        kind = "decision" if (after or before).versions[0].table is None else "table"  # type: ignore[union-attr]
+        kind = "decision" if (after or before).versions[0].table is None else "table"
         if after is None or before is None:
             yield _alone(kind, name, before, after)
             continue

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,22 @@ from sancha.engine.policy.as_if import last_change, version_on
 from sancha.engine.policy.differences import Difference, differences, other_facts, paired_rules, reaching
 from sancha.engine.policy.pack import Pack, Rule, load_pack
 from sancha.engine.policy.plan import Outcome
+from sancha.engine.run.impact_model import (
+    RANK,
+    Example,
+    GroupChange,
+    Impact,
+    Moves,
+    RuleImpact,
+    SeenFact,
+    Tally,
+    as_json,
+)
 from sancha.engine.run.impact_page import write_page
 from sancha.engine.run.replay import replay
 from sancha.engine.run.results import RUN_FILE, versions
 from sancha.engine.run.row import Evaluator, Judgement, Reasons, Reference
 
-FORMAT = 1
 IMPACT_FILE = "impact.json"
 LANGUAGES = ("en", "zh")
 STAGES = ("pre-loan", "in-loan", "post-loan")
@@ -79,262 +88,6 @@ SUMMARY_SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Files, the sum of their exposures, and how many of them lack one."""
-
-    files: int = 0
-    exposure: Decimal = Decimal(0)
-    without_exposure: int = 0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.files + other.files,
-            self.exposure + other.exposure,
-            self.without_exposure + other.without_exposure,
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "files": self.files,
-            "exposure": f"{self.exposure:.2f}",
-            "without_exposure": self.without_exposure,
-        }
-
-
-@dataclass(frozen=True)
-class Moves:
-    """Outcomes before and after: `found[old, new]`, unchanged ones among them."""
-
-    found: Mapping[tuple[Outcome, Outcome], Tally]
-
-    def _sum(self, pairs: Iterable[tuple[Outcome, Outcome]]) -> Tally:
-        return sum((self.found.get(pair, Tally()) for pair in pairs), Tally())
-
-    @cached_property
-    def files(self) -> int:
-        return self._sum(self.found).files
-
-    @cached_property
-    def changed(self) -> Tally:
-        return self._sum(p for p in self.found if p[0] is not p[1])
-
-    @property
-    def unchanged(self) -> Tally:
-        return self._sum(p for p in self.found if p[0] is p[1])
-
-    def newly(self, outcome: Outcome) -> Tally:
-        """What has the outcome under NEW and had another under OLD."""
-        return self._sum(p for p in self.found if p[1] is outcome and p[0] is not outcome)
-
-    def no_longer(self, outcome: Outcome) -> Tally:
-        return self._sum(p for p in self.found if p[0] is outcome and p[1] is not outcome)
-
-    @property
-    def breached(self) -> Tally:
-        return self.newly(Outcome.BREACH)
-
-    @property
-    def relieved(self) -> Tally:
-        return self.no_longer(Outcome.BREACH)
-
-    @property
-    def passed(self) -> Tally:
-        return self.newly(Outcome.PASS)
-
-    @property
-    def unknown(self) -> Tally:
-        return self.newly(Outcome.UNKNOWN)
-
-    @property
-    def applicable(self) -> Tally:
-        return self.no_longer(Outcome.NOT_APPLICABLE)
-
-    @property
-    def not_applicable(self) -> Tally:
-        return self.newly(Outcome.NOT_APPLICABLE)
-
-    @property
-    def other(self) -> Tally:
-        return self.newly(Outcome.WAIVED) + self.newly(Outcome.NOT_DUE)
-
-    @property
-    def changes(self) -> list[tuple[Outcome, Outcome, Tally]]:
-        """The changes, by what the outcome has become."""
-        rank = {outcome: place for place, outcome in enumerate(_RANK)}
-        pairs = sorted((p for p in self.found if p[0] is not p[1]), key=lambda p: (rank[p[1]], rank[p[0]]))
-        return [(*pair, self.found[pair]) for pair in pairs]
-
-    @property
-    def worst(self) -> tuple[int, ...]:
-        """Sorts the worst first."""
-        counts = (self.breached, self.unknown, self.changed)
-        return tuple(-tally.files for tally in counts)
-
-    def as_json(self) -> dict[str, Any]:
-        named = ("changed", "unchanged", "breached", "passed", "unknown", "not_applicable", "other")
-        more = {"no_longer_breached": self.relieved.as_json(), "newly_applicable": self.applicable.as_json()}
-        moves = [
-            {"old": old.text, "new": new.text, **tally.as_json()}
-            for (old, new), tally in sorted(self.found.items())
-        ]
-        told = {
-            name if name in named[:2] else f"newly_{name}": getattr(self, name).as_json() for name in named
-        }
-        return {"files": self.files, **told, **more, "outcomes": moves}
-
-
-#: Changes are told in this order.
-_RANK = (
-    Outcome.BREACH,
-    Outcome.UNKNOWN,
-    Outcome.PASS,
-    Outcome.NOT_APPLICABLE,
-    Outcome.WAIVED,
-    Outcome.NOT_DUE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class SeenFact:
-    """A fact as the rule of either pack saw it. `read` says which packs' rules read it at all."""
-
-    name: str
-    old: str | None
-    new: str | None
-    read: tuple[bool, bool]
-
-    @property
-    def differs(self) -> bool:
-        """Whether both packs' rules read it, and saw different values."""
-        return self.read == (True, True) and self.old != self.new
-
-    @property
-    def apart(self) -> bool:
-        """Whether there are two things to say of it."""
-        return self.differs or self.read != (True, True)
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A file whose outcome changed, with what decided it. `more` facts were left out."""
-
-    loan_id: str
-    branch: str | None
-    product: str | None
-    exposure: Decimal | None
-    old: Outcome
-    new: Outcome
-    judged_on: date | None
-    version: str | None
-    facts: tuple[SeenFact, ...]
-    more: int
-    missing: tuple[str, ...]
-    note: str | None
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "loan_id": self.loan_id,
-            "branch": self.branch,
-            "product": self.product,
-            "exposure": None if self.exposure is None else f"{self.exposure:.2f}",
-            "old": self.old.text,
-            "new": self.new.text,
-            "judged_on": None if self.judged_on is None else self.judged_on.isoformat(),
-            "version": self.version,
-            "facts": [
-                {
-                    "fact": fact.name,
-                    **({"old": fact.old} if fact.read[0] else {}),
-                    **({"new": fact.new} if fact.read[1] else {}),
-                }
-                for fact in self.facts
-            ],
-            "further_facts": self.more,
-            "missing": list(self.missing),
-            "note": self.note,
-        }
-
-
-@dataclass(frozen=True)
-class RuleImpact:
-    """What became of the outcomes of one rule. `old` or `new` is None where that pack lacks it.
-
-    `because` are the differences of the packs that reach the rule.
-    """
-
-    old: Rule | None
-    new: Rule | None
-    moves: Moves
-    because: tuple[Difference, ...]
-    branches: Sequence[tuple[str | None, Moves]] = ()
-    products: Sequence[tuple[str | None, Moves]] = ()
-    examples: Sequence[Example] = ()
-
-    @property
-    def rule(self) -> Rule:
-        found = self.new or self.old
-        assert found is not None
-        return found
-
-    @property
-    def id(self) -> str:
-        return self.rule.id
-
-    @property
-    def state(self) -> str:
-        """`added`, `removed`, `renamed`, or `both`."""
-        if self.old is None:
-            return "added"
-        if self.new is None:
-            return "removed"
-        return "both" if self.old.id == self.new.id else "renamed"
-
-
-@dataclass(frozen=True, slots=True)
-class GroupChange:
-    """A group of a portfolio rule that is judged differently. None: neither a breach nor unknown."""
-
-    rule: str
-    group: str
-    old: str | None
-    new: str | None
-    old_facts: Mapping[str, str | None]
-    new_facts: Mapping[str, str | None]
-
-
-@dataclass(frozen=True)
-class Impact:
-    """What the change from OLD to NEW does to a book. All of it stands in the folder `path` too."""
-
-    path: Path
-    old: Pack
-    new: Pack
-    as_if: date | None
-    book: Book
-    as_of: date
-    hindsight: bool
-    rules: Sequence[RuleImpact]
-    portfolio: Mapping[str, tuple[Mapping[str, int], Mapping[str, int]]]
-    groups: Sequence[GroupChange]
-    differences: Sequence[Difference]
-    total: Moves
-    stages: Sequence[tuple[str, Moves]]
-    branches: Sequence[tuple[str | None, Moves]]
-    products: Sequence[tuple[str | None, Moves]]
-    sizes: Sequence[tuple[int | None, Moves]]
-    files: Mapping[str, Tally]
-
-    @property
-    def same_pack(self) -> bool:
-        return self.old.digest == self.new.digest
-
-    @property
-    def changed_rules(self) -> list[RuleImpact]:
-        """The rules of which any outcome changed, worst first."""
-        return sorted((r for r in self.rules if r.moves.changed.files), key=lambda r: (r.moves.worst, r.id))
-
-
 def impact(
     old: Path,
     new: Path,
@@ -343,6 +96,7 @@ def impact(
     *,
     rules: Sequence[str] | None = None,
     as_if: date | str | None = None,
+    old_as_if: date | str | None = None,
     as_of: date | None = None,
     hindsight: bool = False,
     old_run: Path | None = None,
@@ -354,11 +108,11 @@ def impact(
     `impact.html` (in the language `lang`, en or zh) to the folder `out`.
 
     `rules` limits the comparison to rules, by their ids in either pack. `as_if` is a day, or "last": the policy that
-    NEW has on that day, or after its last change, is held to have been in force on every day. `as_of` replaces the day
-    of the book. `old_run` is a run of OLD on this book, day and sight of facts, which then is not judged again.
-    `examples` are the files told of for each kind of change of a rule. A comparison that is stopped, by Ctrl-C or by
-    the end of its process, carries on when it is asked for again. SanchaError where packs, book or run do not fit each
-    other; then nothing is left at `out`, or what was there.
+    NEW has on that day, or after its last change, is held to have been in force on every day; `old_as_if` is the same
+    for OLD. `as_of` replaces the day of the book. `old_run` is a run of OLD on this book, day and sight of facts, which
+    then is not judged again. `examples` are the files told of for each kind of change of a rule. A comparison that is
+    stopped, by Ctrl-C or by the end of its process, carries on when it is asked for again. SanchaError where packs,
+    book or run do not fit each other; then nothing is left at `out`, or what was there.
     """
     if lang not in LANGUAGES:
         raise SanchaError(
@@ -368,18 +122,20 @@ def impact(
     _check_place(out)
     before, after = load_pack(old), load_pack(new)
     opened = _opened(book, before, after)
-    day = last_change(after) if as_if == "last" else _day(as_if)
     told = differences(before, after)
-    whole_before, named = before, after
-    if day is not None:
-        after = always(after, day)
+    dated = (before, after)
+    days = (_day(old_as_if, before), _day(as_if, after))
+    before, after = (
+        pack if day is None else always(pack, day) for pack, day in zip(dated, days, strict=True)
+    )
+    whole = before
     pairs = _chosen(paired_rules(before, after), rules)
     if rules is not None:
         before, after = _limited(before, [o for o, _ in pairs]), _limited(after, [n for _, n in pairs])
     judged = as_of or opened.as_of
     options: dict[str, Any] = {"hindsight": hindsight, "as_of": judged}
     if old_run is not None:
-        _check_run(old_run, whole_before, opened, judged, hindsight)
+        _check_run(old_run, whole, opened, judged, hindsight)
     work = out.parent / f".{out.name}.partial"
     try:
         work.mkdir(parents=True, exist_ok=True)
@@ -392,13 +148,13 @@ def impact(
         staged.chmod(0o755)
         found = _compared(
             _Sides(
-                before, after, named, day, opened, judged, hindsight, pairs, first, second, told, examples
+                before, after, dated, days, opened, judged, hindsight, pairs, first, second, told, examples
             ),
             staged,
             out,
         )
         (staged / IMPACT_FILE).write_text(
-            json.dumps(_as_json(found), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+            json.dumps(as_json(found), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
         write_page(found, lang, staged / "impact.html")
         _replace(staged, out, work)
@@ -424,12 +180,12 @@ def impact(
 
 @dataclass(frozen=True)
 class _Sides:
-    """What is compared. `new` may be as if of `as_if`; `dated` is NEW with its own days."""
+    """What is compared: `old` and `new`, as if of the days `as_if`, if given; `dated` are both with their own days."""
 
     old: Pack
     new: Pack
-    dated: Pack
-    as_if: date | None
+    dated: tuple[Pack, Pack]
+    as_if: tuple[date | None, date | None]
     book: Book
     as_of: date
     hindsight: bool
@@ -440,7 +196,9 @@ class _Sides:
     examples: int
 
 
-def _day(day: date | str | None) -> date | None:
+def _day(day: date | str | None, pack: Pack) -> date | None:
+    if day == "last":
+        return last_change(pack)
     if isinstance(day, str):
         try:
             return date.fromisoformat(day)
@@ -633,7 +391,6 @@ def _worst_first(rows: Iterable[tuple[str | None, Moves]]) -> list[tuple[str | N
 
 
 def _because(sides: _Sides, old: Rule | None, new: Rule | None) -> tuple[Difference, ...]:
-    # `dated` rather than `new`: what a rule reads stands in the versions that the pack has.
     found: list[Difference] = []
     for rule, pack in ((new, sides.new), (old, sides.old)):
         if rule is not None:
@@ -757,7 +514,7 @@ class _Comparison:
         with pq.ParquetWriter(path, CHANGES_SCHEMA, compression="zstd", version="2.6") as writer:
             for number in sorted(changed, key=names.__getitem__):
                 old, new = self.pairs[number]
-                stage = _literal((new or old).stage)  # type: ignore[union-attr]
+                stage = _literal((new or old).stage)
                 batches = self.connection.sql(
                     f"""SELECT {LOAN_ID}, {_literal(names[number])} AS rule, branch, product, {stage} AS stage,
                                exposure, {_text(f"r{number} // {len(Outcome)}")} AS old,
@@ -790,7 +547,7 @@ class _Comparison:
         kinds: dict[tuple[int, int], list[int]] = {}
         for number, code in pairs:
             kinds.setdefault((number, code % len(Outcome)), []).append(code)
-        rank = {int(outcome): place for place, outcome in enumerate(_RANK)}
+        rank = {int(outcome): place for place, outcome in enumerate(RANK)}
         for (number, _), codes in sorted(kinds.items(), key=lambda kind: (kind[0][0], rank[kind[0][1]])):
             rows = self.connection.execute(
                 f"SELECT {LOAN_ID}, branch, product, exposure, r{number} FROM pairs JOIN groups USING (g) "
@@ -891,10 +648,6 @@ def _explained(
             judgement, reasons = after or before or (None, None)
             assert judgement is not None and reasons is not None
             facts = _seen(before, after)
-            version = judgement.version
-            if sides.as_if is not None and new is not None:
-                dated = version_on(sides.dated.rules[new.id], sides.as_if)
-                version = None if dated is None else dated.valid_from.isoformat()
             out.setdefault(name, []).append(
                 Example(
                     found.loan_id,
@@ -904,7 +657,7 @@ def _explained(
                     found.old,
                     found.new,
                     judgement.judged_on,
-                    version,
+                    _version(sides, old, new, judgement),
                     tuple(facts[:MOST_FACTS]),
                     max(len(facts) - MOST_FACTS, 0),
                     reasons.missing,
@@ -912,6 +665,16 @@ def _explained(
                 )
             )
     return out
+
+
+def _version(sides: _Sides, old: Rule | None, new: Rule | None, judgement: Judgement) -> str | None:
+    """The first day of the version that judged, as its pack has it."""
+    side, rule = (0, old) if new is None else (1, new)
+    day = sides.as_if[side]
+    if day is None or rule is None:
+        return judgement.version
+    found = version_on(sides.dated[side].rules[rule.id], day)
+    return None if found is None else found.valid_from.isoformat()
 
 
 _Judged = tuple[Judgement, Reasons]
@@ -995,62 +758,7 @@ def _groups(
     return counts, changes
 
 
-# -- as a file --------------------------------------------------------------------------------------------------------
-
-
-def _as_json(found: Impact) -> dict[str, Any]:
-    def side(pack: Pack) -> dict[str, str]:
-        return {"name": pack.name, "version": pack.version, "digest": pack.digest}
-
-    def listed(rows: Sequence[tuple[Any, Moves]], key: str) -> list[dict[str, Any]]:
-        return [{key: value, **moves.as_json()} for value, moves in rows]
-
-    return {
-        "format": FORMAT,
-        "old": side(found.old),
-        "new": {**side(found.new), "as_if": None if found.as_if is None else found.as_if.isoformat()},
-        "book": {
-            "digest": found.book.digest,
-            "as_of": found.as_of.isoformat(),
-            "synthetic": found.book.synthetic,
-            "loans": found.book.loans,
-        },
-        "hindsight": found.hindsight,
-        "currency": found.new.currency,
-        "dimensions": {
-            "branch": found.new.branch,
-            "exposure": found.new.exposure,
-            "product": found.new.product,
-        },
-        "files": {name: tally.as_json() for name, tally in found.files.items()},
-        "total": found.total.as_json(),
-        "rules": [_rule_as_json(rule) for rule in found.rules],
-        "stages": listed(found.stages, "stage"),
-        "branches": listed(found.branches, "branch"),
-        "products": listed(found.products, "product"),
-        "exposures": listed(found.sizes, "exposure_from"),
-        "portfolio": [
-            {"rule": rule, "old": dict(old), "new": dict(new)} for rule, (old, new) in found.portfolio.items()
-        ],
-        "groups": [dataclasses.asdict(group) for group in found.groups],
-        "differences": [
-            {**dataclasses.asdict(d), "title": dict(d.title), "decides": d.decides} for d in found.differences
-        ],
-    }
-
-
-def _rule_as_json(rule: RuleImpact) -> dict[str, Any]:
-    return {
-        "rule": rule.id,
-        "old_rule": None if rule.old is None else rule.old.id,
-        "state": rule.state,
-        "title": dict(rule.rule.title),
-        "stage": rule.rule.stage,
-        "clause": rule.rule.clause,
-        **rule.moves.as_json(),
-        "because": [{"kind": d.kind, "name": d.name} for d in rule.because],
-        "examples": [example.as_json() for example in rule.examples],
-    }
+# -- the folder --------------------------------------------------------------------------------------------------------
 
 
 def _replace(new: Path, out: Path, work: Path) -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jinja2
 from markupsafe import Markup
 
 from sancha.engine.policy.plan import Outcome
+from sancha.engine.run.impact_model import Impact, SeenFact
 from sancha.engine.run.impact_text import Words, fact_label, files_line
-
-if TYPE_CHECKING:
-    from sancha.engine.run.impact import Impact, SeenFact
 
 #: Rules told of in detail, and branches or products listed; the Parquet files have all.
 MOST_RULES = 200

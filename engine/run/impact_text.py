@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -17,9 +17,7 @@ from rich.text import Text
 from sancha.engine.policy.differences import Difference, Part
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.source import read_yaml
-
-if TYPE_CHECKING:
-    from sancha.engine.run.impact import Impact, Moves, Tally
+from sancha.engine.run.impact_model import Impact, Moves, Tally
 
 #: Rules and differences that a terminal shows; the page has all.
 SHOWN = 30
@@ -166,10 +164,12 @@ def files_line(found: Impact, words: Words) -> str:
 
 
 def _heading(found: Impact, words: Words) -> Text:
-    text = Text(f"{found.old.name} {found.old.version} → {found.new.name} {found.new.version}", style="bold")
-    if found.as_if is not None:
-        text.append(f" ({words('as_if', day=found.as_if)})")
-    text.append(f", {words('on_book', files=found.book.loans, day=found.as_of)}", style="not bold")
+    text = Text()
+    for pack, day in zip((found.old, found.new), found.as_if, strict=True):
+        text.append(" → " if text else "", style="bold")
+        text.append(f"{pack.name} {pack.version}", style="bold")
+        text.append("" if day is None else f" ({words('as_if', day=day)})")
+    text.append(f", {words('on_book', files=found.book.loans, day=found.as_of)}")
     return text
 
 
