@@ -40,7 +40,14 @@ from sancha.engine.run.relations import (
 )
 from sancha.engine.run.results import EXCEPTIONS, EXCEPTIONS_SCHEMA, EXPOSURE, codes_schema
 from sancha.engine.run.to_columns import BookBounds, Compiler, prepare
-from sancha.engine.run.working import Span, WorkingTables, book_bounds, parquet_sources, spans
+from sancha.engine.run.working import (
+    Span,
+    WorkingTables,
+    book_bounds,
+    chunk_size,
+    parquet_sources,
+    spans,
+)
 
 #: What DuckDB may hold; beyond it, intermediate results go to the disk.
 MEMORY = "2GB"
@@ -180,7 +187,8 @@ class Columns:
 
         `spill` is a folder for what memory does not hold.
         """
-        chunks = list(spans(self.book.tables[LOANS]))[skip:]
+        size = chunk_size(self.book, self.plan)
+        chunks = list(spans(self.book.tables[LOANS], size))[skip:]
         if not chunks:
             return
         cores = min(os.cpu_count() or 1, MOST_WORKERS)

@@ -30,7 +30,7 @@ from sancha.engine.feel.operators import BY_NAME, Operator
 from sancha.engine.feel.types import Type
 from sancha.engine.policy.calendar import Calendar
 from sancha.engine.run.as_text import as_text
-from sancha.engine.run.relations import ROW_FUNCTION, Cell, Relations, Scope, deeper
+from sancha.engine.run.relations import ROW_FUNCTION, Cell, Relations, Scope, deeper, functions_of
 from sancha.engine.run.runtime import NAMES
 
 #: The row rounds nothing below this.
@@ -142,6 +142,8 @@ class Numbers:
     def __init__(self, relations: Relations, calendar: Calendar) -> None:
         self.relations = relations
         self.functions: dict[tuple[object, ...], Function] = {}
+        #: What a cell that chooses chooses by: a condition, and the cells for true and false.
+        self.cases: dict[Cell, tuple[Cell, Cell, Cell]] = {}
         self.names = {
             **NAMES,
             "WORKING_DAYS_BETWEEN": calendar.between,
@@ -376,7 +378,7 @@ class Numbers:
                 return self.known(a.cell, symbol == "<>")
             # x < 2.5 and x <= 2.5 are x <= 2 in whole numbers; x > 2.5 and x >= 2.5 are x > 2.
             symbol = "<=" if symbol in ("<", "<=") else ">"
-        verdict = _decided(symbol, a.low, a.high, floor)
+        verdict = decided(symbol, a.low, a.high, floor)
         if verdict is not None:
             return self.known(a.cell, verdict)
         bound = self.whole(floor)
@@ -492,7 +494,36 @@ class Numbers:
             return self.relations.plain(text, [condition, a], type, nullable)
         else:
             text = f"(CASE WHEN {{0}} THEN {then} ELSE {otherwise} END)"
-        return self.relations.plain(text, [condition, a, b], type)
+        cell = self.relations.plain(text, [condition, a, b], type)
+        self.cases[cell] = (condition, a, b)
+        return cell
+
+    def narrowed(self, cell: Cell, type: str) -> Cell:
+        """A small whole number in a narrower type. Choices between constants by conditions that are never missing
+        become the bits of masks: a machine computes these for many rows at once, and branches one by one."""
+        if cell.kind == "constant" and cell.template != "NULL":
+            return self.relations.constant(f"CAST({cell.template} AS {type})", type)
+        if cell not in self.cases:
+            return self.relations.plain(f"CAST({{0}} AS {type})", [cell], type)
+        condition, *branches = self.cases[cell]
+        then, otherwise = (self.narrowed(b, type) for b in branches)
+        if condition.nullable or then.kind != "constant" or then.nullable or otherwise.nullable:
+            return self.case(condition, then, otherwise, type)
+        if functions_of(otherwise):
+            # The row's functions are called for as few rows as possible.
+            return self.case(condition, then, otherwise, type)
+        mask = self.relations.plain(f"(-CAST({{0}} AS {type}))", [condition], type)
+        chosen = self.relations.plain("({0} & {1})", [mask, then], type)
+        if otherwise.kind == "constant":
+            rest = self.relations.plain("((~{0}) & {1})", [mask, otherwise], type)
+        else:
+            rest = self.relations.plain(
+                "({0} & {1})", [self.relations.plain("(~{0})", [mask], type), otherwise], type
+            )
+        zero = f"CAST(0 AS {type})"
+        if zero in (then.template, otherwise.template):
+            return rest if then.template == zero else chosen
+        return self.relations.plain("({0} | {1})", [chosen, rest], type)
 
     def extreme(self, row: Operator, a: Value, b: Value) -> Value:
         """The smaller or larger of two: SQL's `least` and `greatest` would skip a missing one."""
@@ -688,7 +719,7 @@ def _power_of_ten(a: Exact) -> int | None:
     return len(text) - 1 - a.scale if text.strip("0") == "1" and text[0] == "1" else None
 
 
-def _decided(symbol: str, low: int, high: int, n: int) -> bool | None:
+def decided(symbol: str, low: int, high: int, n: int) -> bool | None:
     """The answer of `x symbol n` where all x within the bounds give the same."""
     below, above = high < n, low > n
     match symbol:

@@ -35,6 +35,7 @@ from sancha.engine.run.exact import (
     Plain,
     Ratio,
     Value,
+    decided,
     register,
 )
 from sancha.engine.run.lookup import Lookups
@@ -62,8 +63,8 @@ TEXTS = "STRUCT(fact VARCHAR, value VARCHAR)[]"
 
 @dataclass(frozen=True, slots=True)
 class ColumnBounds:
-    """What is known of a column: whether a value may be missing, and, of numbers as whole numbers of their scale,
-    the least and the greatest (None: only what the type says)."""
+    """What is known of a column: whether a value may be missing, and the least and the greatest (None: only what the
+    type says), of numbers as whole numbers of their scale, of dates as ordinals."""
 
     nullable: bool = True
     low: int | None = None
@@ -162,6 +163,8 @@ class Compiler:
         self.relations = relations or Relations()
         self.numbers = Numbers(self.relations, calendar)
         self.lookups = Lookups(self.numbers)
+        #: The first and the last day of columns of dates, as ordinals.
+        self.days: dict[Cell, tuple[int, int]] = {}
         self.root = _Env(None, {"as_of": self.constant(c.Const(t.DATE, as_of))})
 
     # -- entry --------------------------------------------------------------------------------------------
@@ -185,6 +188,8 @@ class Compiler:
             return self.relations.constant(f"CAST(NULL AS {type})", type)
         if isinstance(value, Ratio | Digits):
             raise TypeError("a quotient is no column")
+        if type in ("TINYINT", "SMALLINT"):
+            return self.numbers.narrowed(value.cell, type)
         return self.relations.plain(f"CAST({{0}} AS {type})", [value.cell], type)
 
     def named(self, conditions: Sequence[tuple[str, Cell]]) -> Cell:
@@ -332,6 +337,8 @@ class Compiler:
         cell = self.relations.raw(scope, column, sql_type, bounds.nullable)
         if type.name in DECIMALS or type.name in WHOLE:
             return Exact(cell, scale, *limits(type, bounds))
+        if type.name == "date" and bounds.low is not None and bounds.high is not None:
+            self.days[cell] = (bounds.low, bounds.high)
         return Plain(cell, type)
 
     # -- logic --------------------------------------------------------------------------------------------
@@ -411,7 +418,22 @@ class Compiler:
             return self.arithmetic(row, args)
         if any(isinstance(a, Digits | Ratio) for a in args):
             return self.numbers.by_row(row, *args)
+        if row.name in _MIRRORED and kind == "date":
+            found = self.compare_days(row.name, args)
+            if found is not None:
+                return Plain(found, row.result)
         return self.by_template(row, args)
+
+    def compare_days(self, name: str, args: Sequence[Value]) -> Cell | None:
+        """The answer of a comparison with a constant date that is the same for all days of a column."""
+        first, second = (a.cell for a in args)  # type: ignore[union-attr]
+        if first.kind == "constant":
+            name, first, second = _MIRRORED[name], second, first
+        if first not in self.days or second.kind != "constant" or not second.template.startswith("DATE '"):
+            return None
+        day = date.fromisoformat(second.template.removeprefix("DATE '").removesuffix("'")).toordinal()
+        answer = decided("<>" if name == "!=" else name, *self.days[first], day)
+        return None if answer is None else self.numbers.known(first, answer)
 
     def arithmetic(self, row: Operator, args: Sequence[Value]) -> Value:
         match row.name:
@@ -948,6 +970,9 @@ class Compiler:
             # Less than a cent below zero has no whole cents that could carry the sign; it is not a whole cent either.
             plain = f"(CASE WHEN {{0}} % {unit} = 0 THEN {cents} ELSE {plain} END)"
         return self.relations.plain(plain, [value.cell], "VARCHAR")
+
+
+_MIRRORED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def _junction(word: str, count: int) -> str:

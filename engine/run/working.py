@@ -29,8 +29,10 @@ from sancha.engine.run.to_columns import (
     storage,
 )
 
-#: Files that are judged together; the memory of a run grows with it, and not with the book.
-CHUNK = 100_000
+#: Files that are judged together, at most, and values of them; the memory of a run grows with these, and not with the
+#: book. Neither depends on the machine, so that the same book has the same chunks everywhere.
+CHUNK = 250_000
+CHUNK_VALUES = 25_000_000
 #: The column of `files` that numbers the values of the dimensions.
 GROUP = "#group"
 _WIDE = Context(prec=60)
@@ -74,6 +76,15 @@ def _sorted_spans(loans: Path, size: int) -> Iterator[Span]:
             {"path": str(loans), "size": size},
         ).fetchall()
     yield from (Span(*row) for row in rows)
+
+
+def chunk_size(book: Book, plan: Plan) -> int:
+    """How many files of a book are judged together."""
+    values = len(plan.facts) * book.rows[LOANS]
+    for name, fields in plan.lists.items():
+        # The keys of an item are values too.
+        values += (len(fields) + 2) * book.rows.get(name, 0)
+    return max(min(CHUNK, CHUNK_VALUES * book.rows[LOANS] // max(values, 1)), 1)
 
 
 def book_bounds(book: Book, vocabulary: Vocabulary, plan: Plan) -> BookBounds:
@@ -159,6 +170,10 @@ def _column(metadata: pq.FileMetaData, name: str, type: Type) -> ColumnBounds:
             )
             low = least if low is None else min(low, least)
             high = most if high is None else max(high, most)
+        elif type.name == "date":
+            first, last = statistics.min.toordinal(), statistics.max.toordinal()
+            low = first if low is None else min(low, first)
+            high = last if high is None else max(high, last)
     if not known:
         return ColumnBounds(nullable)
     # A column without a single value is bounded by anything.
