@@ -24,7 +24,28 @@ from sancha.engine.policy.vocabulary import Vocabulary
 PLACES = {"money": 2, "rate": 8, "number": 8}
 _WIDE = Context(prec=60)
 #: Texts that sort, fold and count in different ways unless code points are meant.
-TEXTS = ("S1", "S2", "S3", "", "三查", "foobar", "𠮷野家", "aBc", "ß", "İstanbul", "￿", "a'b\"c{0}\\")
+TEXTS = (
+    *("S1", "S2", "S3", "", "三查", "foobar", "𠮷野家", "aBc", "ß", "İstanbul", "￿", "a'b\"c{0}\\"),
+    # Trailing blanks, marks of their own, letters beyond the basic plane, line ends, what SQL and formats might read.
+    *(
+        "S1 ",
+        " S1",
+        "e\u0301",
+        "é",
+        "ΑΣ",
+        "ς",
+        "👨‍👩‍👧",
+        "\U00010400",
+        "a\nb",
+        "a\r\n",
+        "\t",
+        "%_",
+        "null",
+        "NaN",
+        "{}",
+        "$1",
+    ),
+)
 DATES = tuple(
     dt.date.fromisoformat(d)
     for d in (
@@ -46,6 +67,10 @@ class Generator:
         self.random = random.Random(seed)
         self.missing = missing
         self.constants = {kind: sorted(set(values), key=repr) for kind, values in constants.items()}
+
+    def column(self, name: str, type_: Type, required: bool) -> Any:
+        """A value of a column."""
+        return self.value(type_, 0 if required else None)
 
     def value(self, type_: Type, missing: float | None = None) -> Any:
         if self.random.random() < (self.missing if missing is None else missing):
@@ -96,6 +121,64 @@ class Generator:
         return dt.datetime(2024, 2, 29) + dt.timedelta(
             seconds=seconds, microseconds=self.random.choice([0, 0, 250_000])
         )
+
+
+class Large(Generator):
+    """Values at the ends of what their types hold."""
+
+    def _ends(self, digits: int, places: int) -> Decimal:
+        most = 10**digits - 1
+        n = self.random.choice([most, -most, 10 ** (digits - 1), 1, 0, self.random.randint(-most, most)])
+        return Decimal(n).scaleb(-places, _WIDE)
+
+    def _money(self) -> Decimal:
+        return self._ends(18, 2)
+
+    def _rate(self) -> Decimal:
+        return self._ends(18, 8)
+
+    def _number(self) -> Decimal:
+        return self._ends(30, 8)
+
+    def _integer(self) -> int:
+        return self.random.choice([2**63 - 1, -(2**63), 0, 1, -1, self.random.randint(-(2**63), 2**63 - 1)])
+
+    _days = _integer
+
+    def _date(self) -> dt.date:
+        return self.random.choice(
+            [dt.date(1, 1, 1), dt.date(9999, 12, 31), dt.date(1969, 12, 31), dt.date(2024, 2, 29)]
+        )
+
+    def _date_time(self) -> dt.datetime:
+        ends = (dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999_999))
+        return self.random.choice([*ends, dt.datetime(1969, 12, 31, 23, 59, 59, 999_999)])
+
+
+class Varied(Generator):
+    """Each column in a manner of its own: without missing values, with some, with most, with nothing else; ordinary
+    values, those at the ends of the type, both, or always the same."""
+
+    def __init__(self, seed: int, constants: Mapping[str, Iterable[Any]]) -> None:
+        super().__init__(seed, constants)
+        self.large = Large(seed, {})
+        self.large.random = self.random
+        self.manners: dict[str, tuple[float, str, list[Any]]] = {}
+
+    def column(self, name: str, type_: Type, required: bool) -> Any:
+        rng = self.random
+        if name not in self.manners:
+            missing = 0 if required else rng.choices([0, 0.04, 0.12, 0.5, 0.97, 1], [20, 30, 30, 10, 5, 2])[0]
+            how = rng.choices(["plain", "few", "same", "large", "both"], [60, 18, 4, 5, 8])[0]
+            some = [self.value(type_, 0) for _ in range(1 if how == "same" else 3)]
+            self.manners[name] = (missing, how, some)
+        missing, how, some = self.manners[name]
+        if rng.random() < missing:
+            return None
+        if how in ("same", "few"):
+            return rng.choice(some)
+        large = how == "large" or (how == "both" and rng.random() < 0.1)
+        return (self.large if large else self).value(type_, 0)
 
 
 def constants_of(pack: Pack) -> dict[str, set[Any]]:
@@ -154,12 +237,12 @@ def generated_book(
     items: dict[str, list[dict[str, Any]]] = {name: [] for name in vocabulary.lists}
     for number in range(files):
         row: dict[str, Any] = {"loan_id": f"L{number:06d}"}
-        row |= {n: generator.value(f.type, 0 if f.required else None) for n, f in vocabulary.facts.items()}
+        row |= {n: generator.column(n, f.type, f.required) for n, f in vocabulary.facts.items()}
         for name, spec in vocabulary.lists.items():
-            row[name] = rng.choice([None, 0, 0, 1, 1, 2, 3, 4])
+            row[name] = rng.choice([None, 0, 0, 1, 1, 2, 3, 4]) if rng.random() < 0.98 else 9
             for item in range(row[name] or 0):
                 fields = {
-                    n: generator.value(f.type, 0 if f.required else None) for n, f in spec.fields.items()
+                    n: generator.column(f"{name}.{n}", f.type, f.required) for n, f in spec.fields.items()
                 }
                 items[name].append({"loan_id": row["loan_id"], "item": item + 1, **fields})
         loans.append(row)
@@ -167,7 +250,10 @@ def generated_book(
     for name in vocabulary.lists:
         tables[name] = pa.Table.from_pylist(items[name], table_schema(vocabulary, name))
     for name, spec in vocabulary.reference.items():
-        rows = [{n: generator.value(f.type) for n, f in spec.fields.items()} for _ in range(references)]
+        rows = [
+            {n: generator.column(f"{name}.{n}", f.type, f.required) for n, f in spec.fields.items()}
+            for _ in range(references)
+        ]
         tables[REFERENCE + name] = pa.Table.from_pylist(rows, table_schema(vocabulary, REFERENCE + name))
     return write_book(folder, vocabulary, tables, as_of=as_of, synthetic=True, source="generated for a test")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from agreement import Generator, constants_of, generated_book
+from agreement import Generator, Large, constants_of, generated_book
 from expressions import Expressions
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,38 +38,6 @@ from sancha.engine.run.to_python import compile_core
 from sancha.engine.run.working import WorkingTables, book_bounds, parquet_sources, spans
 
 AGREE = Path(__file__).parent / "agree"
-
-
-class Large(Generator):
-    """Values at the ends of what their types hold."""
-
-    def _ends(self, digits: int, places: int) -> Decimal:
-        most = 10**digits - 1
-        n = self.random.choice([most, -most, 10 ** (digits - 1), 1, 0, self.random.randint(-most, most)])
-        return Decimal(n).scaleb(-places, Context(prec=60))
-
-    def _money(self) -> Decimal:
-        return self._ends(18, 2)
-
-    def _rate(self) -> Decimal:
-        return self._ends(18, 8)
-
-    def _number(self) -> Decimal:
-        return self._ends(30, 8)
-
-    def _integer(self) -> int:
-        return self.random.choice([2**63 - 1, -(2**63), 0, 1, -1, self.random.randint(-(2**63), 2**63 - 1)])
-
-    _days = _integer
-
-    def _date(self) -> dt.date:
-        return self.random.choice(
-            [dt.date(1, 1, 1), dt.date(9999, 12, 31), dt.date(1969, 12, 31), dt.date(2024, 2, 29)]
-        )
-
-    def _date_time(self) -> dt.datetime:
-        ends = (dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999_999))
-        return self.random.choice([*ends, dt.datetime(1969, 12, 31, 23, 59, 59, 999_999)])
 
 
 @dataclass

@@ -34,7 +34,8 @@ RUN_FILE = "run.json"
 #: Outcomes that are written file by file.
 EXCEPTIONS = (Outcome.BREACH, Outcome.UNKNOWN, Outcome.WAIVED)
 
-EXPOSURE = pa.decimal128(18, 2)
+#: Of a file, and of a group, whose sum may be longer than any amount.
+EXPOSURE = pa.decimal128(38, 2)
 EXCEPTIONS_SCHEMA = pa.schema(
     [
         pa.field("loan_id", pa.string()),
@@ -61,7 +62,7 @@ OUTCOMES_SCHEMA = pa.schema(
         pa.field("period", pa.string()),
         pa.field("outcome", pa.string(), nullable=False),
         pa.field("files", pa.int64(), nullable=False),
-        pa.field("exposure", pa.decimal128(38, 2), nullable=False),
+        pa.field("exposure", EXPOSURE, nullable=False),
     ]
 )
 
@@ -76,7 +77,7 @@ COUNTS_SCHEMA = pa.schema(
         pa.field("quarter", pa.int32()),
         pa.field("code", pa.int8(), nullable=False),
         pa.field("files", pa.int64(), nullable=False),
-        pa.field("exposure", pa.decimal128(38, 2), nullable=False),
+        pa.field("exposure", EXPOSURE, nullable=False),
     ]
 )
 

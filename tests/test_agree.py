@@ -1,0 +1,98 @@
+"""Generated policies over generated books: as columns and row by row the same outcomes, facts and reasons.
+
+`scripts/agree.py` does the same for as long as one likes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from expressions import ALL, Expressions, reached
+from policies import compare, policy
+
+from sancha.engine.policy.pack import load_pack
+
+SEEDS = range(100, 112)
+FILES = 1_500
+RULES = 12
+#: How often the expressions of the policies use each operator and form, at least.
+LEAST = 5
+
+
+def test_there_are_two_hundred_thousand_comparisons() -> None:
+    assert len(SEEDS) * FILES * RULES >= 200_000
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_generated_policies_agree(tmp_path: Path, seed: int) -> None:
+    """A vocabulary, decisions, tables, checks, triggers, portfolio rules and waivers of the seed's own."""
+    found = compare(tmp_path, seed, FILES, RULES)
+    assert found.comparisons == FILES * RULES
+    assert found.differences == []
+
+
+def texts_of(value: object) -> list[str]:
+    """All texts of a document."""
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in texts_of(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in texts_of(part)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_the_generator_reaches_every_operator_and_form(tmp_path: Path) -> None:
+    """Each row of the operator table, and each construct, in expressions that check: in the grammar's own and in the
+    conditions of rules."""
+    found: Counter[str] = Counter()
+    for seed in SEEDS[:4]:
+        pack = policy(tmp_path / str(seed), seed, RULES)
+        for file in (pack.path / "rules").glob("rule*.yaml"):
+            for text in texts_of(yaml.safe_load(file.read_text(encoding="utf-8"))):
+                found += reached(text, pack.scope)
+        rng = random.Random(seed)
+        draw = Expressions(rng, pack.scope)
+        for _ in range(2_500):
+            found += reached(draw.any(rng.choice([1, 2, 3])), pack.scope)
+    assert [name for name in ALL if found[name] < LEAST] == []
+
+
+def test_the_generator_reaches_every_part_of_a_policy(tmp_path: Path) -> None:
+    found: Counter[str] = Counter()
+    for seed in range(40):
+        pack = policy(tmp_path / str(seed), seed, 6)
+        assert load_pack(pack.path).digest == pack.digest
+        found.update(rule.kind for rule in pack.rules.values())
+        found.update("versions" for rule in pack.rules.values() if len(rule.versions) > 1)
+        found.update(
+            "working days"
+            for r in pack.rules.values()
+            for v in r.versions
+            if v.trigger and v.trigger.working_days
+        )
+        found.update("waiver" for _ in pack.waivers)
+        for decision in pack.decisions.values():
+            kind = "called" if decision.called else "read"
+            found.update(v.table.hit_policy if v.table else "literal" for v in decision.versions)
+            found.update(kind for v in decision.versions if v.table)
+            found.update("computed cells" for v in decision.versions if v.table and v.table.computed)
+        vocabulary = pack.vocabulary
+        fields = [*vocabulary.facts.values()]
+        for spec in (*vocabulary.lists.values(), *vocabulary.reference.values()):
+            fields += spec.fields.values()
+            found.update(["known list"] if spec.known_on else ["list"])
+        found.update(str(f.type) if f.type.item else f.type.name for f in fields)
+        found.update("required" for f in fields if f.required)
+        found.update("known later" for f in fields if f.known_on)
+        found.update("reference" for _ in vocabulary.reference)
+    wanted = [
+        *("check", "trigger", "portfolio", "versions", "working days", "waiver", "literal", "called", "read"),
+        *("unique", "first", "any", "collect sum", "collect min", "collect max", "collect count"),
+        *("computed cells", "known list", "list", "required", "known later", "reference"),
+        *("money", "rate", "number", "integer", "days", "boolean", "text", "date", "date-time", "one of"),
+        *("list of text", "list of integer", "list of date"),
+    ]
+    assert [name for name in wanted if found[name] < LEAST] == []
