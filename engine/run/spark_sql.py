@@ -214,7 +214,8 @@ _SAME = (
     exp.Flatten, exp.Trim, exp.Pad, exp.Abs, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least, exp.ArrayMax,
     exp.ArrayMin, exp.ArrayContains, exp.Sum, exp.Min, exp.Max, exp.Count, exp.LogicalOr, exp.ArrayConcat,
     exp.ArrayToString, exp.StartsWith, exp.EndsWith, exp.Contains, exp.Lower, exp.Upper, exp.Year, exp.Month, exp.Day,
-    exp.Quarter, exp.Hour, exp.Minute, exp.LastDay, exp.Substring, exp.Dot, exp.CurrentDate,
+    exp.Quarter, exp.Hour, exp.Minute, exp.LastDay, exp.Substring, exp.Dot,
+    exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseNot,
 )  # fmt: skip
 _FORMATS = {
     "%Y-%m-%dT%H:%M:%S": "yyyy-MM-dd''T''HH:mm:ss",
@@ -268,11 +269,28 @@ class _Rewriter:
                 return "INTEGER" if size < 2**31 else "BIGINT" if size < _BIGINT else "HUGEINT"
             case exp.Cast():
                 return _type_name(node.to)
-            case exp.Paren() | exp.Neg() | exp.Abs() | exp.Sum() | exp.Min() | exp.Max() | exp.ArrayFilter():
+            case (
+                exp.Paren()
+                | exp.Neg()
+                | exp.BitwiseNot()
+                | exp.Abs()
+                | exp.Sum()
+                | exp.Min()
+                | exp.Max()
+                | exp.ArrayFilter()
+            ):
                 return self.type(node.this)
             case exp.Filter():
                 return self.type(node.this)
-            case exp.Mod() | exp.IntDiv() | exp.Mul() | exp.Add() | exp.Sub():
+            case (
+                exp.BitwiseAnd()
+                | exp.BitwiseOr()
+                | exp.Mod()
+                | exp.IntDiv()
+                | exp.Mul()
+                | exp.Add()
+                | exp.Sub()
+            ):
                 sides = [self.type(node.this), self.type(node.expression)]
                 if "DATE" in sides:
                     return "BIGINT" if sides == ["DATE", "DATE"] else "DATE"
