@@ -6,15 +6,20 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
+from agreement import Generator, Large, constants_of, differences, generated_book
 from expressions import ALL, Expressions, reached
 from policies import compare, policy
 
 from sancha.engine.policy.pack import load_pack
+from sancha.engine.run.replay import replay
+
+AGREE = Path(__file__).parent / "agree"
 
 SEEDS = range(100, 112)
 FILES = 1_500
@@ -33,6 +38,20 @@ def test_generated_policies_agree(tmp_path: Path, seed: int) -> None:
     found = compare(tmp_path, seed, FILES, RULES)
     assert found.comparisons == FILES * RULES
     assert found.differences == []
+
+
+@pytest.mark.parametrize("values", ["at the constants", "at the ends of the types"])
+@pytest.mark.parametrize("name", sorted(p.name for p in AGREE.glob("kept-*")))
+def test_kept_counterexamples_agree(tmp_path: Path, name: str, values: str) -> None:
+    """Rules on which the ways to run once failed or differed, beside the pack of tests/agree; each file says why."""
+    shutil.copytree(AGREE / "pack", tmp_path / "pack")
+    shutil.copytree(AGREE / name, tmp_path / "pack" / "rules" / name)
+    pack = load_pack(tmp_path / "pack")
+    made = Generator(5, constants_of(pack)) if values == "at the constants" else Large(6, {})
+    generated_book(tmp_path / "book", pack.vocabulary, made, 300)
+    for engine in ("columns", "row"):
+        replay(tmp_path / "book", pack, tmp_path / engine, engine=engine, progress=False)
+    assert differences(tmp_path / "columns", tmp_path / "row") == []
 
 
 def texts_of(value: object) -> list[str]:
