@@ -40,7 +40,12 @@ def _matching(site: Site, spec: TableSpec, inputs: Sequence[Any], arguments: Seq
         return list(range(len(spec.rows)))
     rows, _, verify = index.match(inputs)
     for number, (value, kinds) in enumerate(zip(inputs, index.kinds, strict=True), 1):
-        if value is not None and kinds and kind_of(value) not in kinds and not isinstance(value, list):
+        if (
+            value is not None
+            and kinds
+            and kind_of(value) not in kinds
+            and not isinstance(value, list | Range)
+        ):
             compared = " and ".join(sorted(map(str, kinds)))
             warn(site, "type", f"input {number} is a {kind_of(value)}, its cells compare with {compared}")
     hits = []
@@ -89,7 +94,8 @@ def _passes(cell: Cell, value: Any, arguments: Sequence[Any]) -> bool:
 def _within(bounds: Bounds, value: Any) -> bool:
     if bounds.point:
         return equal(value, bounds.low) is True
-    return within(value, Range(bounds.low, bounds.high, bounds.low_closed, bounds.high_closed)) is True
+    cell = Range(bounds.low, bounds.high, bounds.low_closed, bounds.high_closed)
+    return within(value, cell) is True or equal(value, cell) is True
 
 
 # -- what matches -------------------------------------------------------------------------------------------------
