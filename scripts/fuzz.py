@@ -795,6 +795,7 @@ def with_atheris(run: Run, seconds: float, seed: int) -> None:
         "-timeout=60",
         "-print_final_stats=0",
         "-verbosity=0",
+        f"-artifact_prefix={tempfile.gettempdir()}/",  # findings are kept by `report`
     ]
 
     started = time.monotonic()
