@@ -242,6 +242,14 @@ def test_a_policy_as_if_it_had_been_in_force_then(place: Path) -> None:
     # Two days of one policy: what one change of it does, all else being equal.
     apart = compared(place, old="new", old_as_if="2025-06-30", as_if="2025-07-01")
     assert apart.total.changed.files == 1 and not apart.same_pack
+    (told,) = apart.differences
+    assert (told.kind, told.name, told.parts[0].old, told.parts[0].new) == (
+        "parameter",
+        "cap",
+        "100.00",
+        "130.00",
+    )
+    assert rule_of(apart, "CAP-1").because == (told,)
     assert compared(place, old="new", old_as_if="2025-07-01", as_if="last").same_pack
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from datetime import date
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.pack import Decision, DecisionVersion, Pack, Parameter, Rule, Version
@@ -46,12 +46,13 @@ def as_if(pack: Pack, day: date) -> Pack:
     )
 
 
-def version_on(rule: Rule, day: date) -> Version | None:
-    """The version of a rule that is in force on a day."""
-    return _on(rule.versions, day)
+def version_on(part: Rule | Decision, day: date) -> Version | DecisionVersion | None:
+    """The version of a rule, a decision or a table that is in force on a day."""
+    found: Version | DecisionVersion | None = _on(part.versions, day)
+    return found
 
 
-def _on(versions: tuple[_Dated, ...], day: date) -> _Dated | None:
+def _on(versions: tuple[Version, ...] | tuple[DecisionVersion, ...], day: date) -> Any:
     held = (v for v in versions if v.valid_from <= day and (v.valid_until is None or day <= v.valid_until))
     return next(held, None)
 
@@ -65,13 +66,13 @@ def _never(version: _Dated) -> _Dated:
 
 
 def _rule(rule: Rule, day: date) -> Rule:
-    found = version_on(rule, day)
+    found: Version | None = _on(rule.versions, day)
     version = _never(rule.versions[-1]) if found is None else _always(found)
     return dataclasses.replace(rule, versions=(version,))
 
 
 def _decision(decision: Decision, day: date) -> Decision:
-    found = _on(decision.versions, day)
+    found: DecisionVersion | None = _on(decision.versions, day)
     version = _never(decision.versions[-1]) if found is None else _always(found)
     return dataclasses.replace(decision, versions=(version,))
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from sancha.engine.policy.as_if import version_on
 from sancha.engine.policy.pack import Decision, Pack, Parameter, Rule, needs
 from sancha.engine.policy.source import read_yaml
 from sancha.engine.policy.spreadsheet import table_source
@@ -90,6 +92,41 @@ def differences(old: Pack, new: Pack) -> tuple[Difference, ...]:
         *_whole("pack", _file(old.path / "pack.yaml"), _file(new.path / "pack.yaml")),
     ]
     return tuple(sorted(found, key=lambda d: not d.decides))
+
+
+def in_force(old: Pack, new: Pack, days: tuple[date, date]) -> tuple[Difference, ...]:
+    """What is in force in `old` on the one day, and in `new` on the other, in two versions or with two values."""
+    found: list[Difference] = []
+    for name, before, after in _both(old.parameters, new.parameters):
+        if before is not None and after is not None:
+            values = [_value_on(p, day) for p, day in zip((before, after), days, strict=True)]
+            found += _unequal("parameter", name, after.label, "value", values)
+    for name, was, now in _both(old.decisions, new.decisions):
+        if was is not None and now is not None:
+            kind = "decision" if now.versions[0].table is None else "table"
+            found += _unequal(kind, name, now.title, "version", _versions_on((was, now), days))
+    for rule, other in paired_rules(old, new):
+        if rule is not None and other is not None:
+            found += _unequal("rule", other.id, other.title, "version", _versions_on((rule, other), days))
+    return tuple(found)
+
+
+def _unequal(
+    kind: str, name: str, title: Mapping[str, str], key: str, values: Sequence[str | None]
+) -> Iterator[Difference]:
+    if values[0] != values[1]:
+        yield Difference(kind, name, "changed", title, (Part(key, values[0], values[1], True),))
+
+
+def _value_on(parameter: Parameter, day: date) -> str | None:
+    begun = [constant for first, constant, _ in parameter.steps if first <= day]
+    return as_text(begun[-1].value, parameter.type) if begun else None
+
+
+def _versions_on(parts: Sequence[Rule | Decision], days: Sequence[date]) -> list[str | None]:
+    """The first days of the versions in force."""
+    found = [version_on(part, day) for part, day in zip(parts, days, strict=True)]
+    return [None if version is None else version.valid_from.isoformat() for version in found]
 
 
 def paired_rules(old: Pack, new: Pack) -> list[tuple[Rule | None, Rule | None]]:
@@ -220,9 +257,9 @@ def _parameters(old: Pack, new: Pack) -> Iterator[Difference]:
         if after is None or before is None:
             found = after or before
             assert found is not None
-            parts = _parts(_parameter(before), _parameter(after))
+            parts = _parts(_parameter(before), _parameter(after), skip=("from",))
             yield Difference("parameter", name, "removed" if after is None else "added", found.label, parts)
-        elif parts := _parts(_parameter(before), _parameter(after)):
+        elif parts := _parts(_parameter(before), _parameter(after), skip=("from",)):
             yield Difference("parameter", name, "changed", after.label, parts)
 
 

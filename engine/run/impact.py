@@ -29,7 +29,14 @@ from sancha.engine.book.store import Book, open_book, read_files, read_reference
 from sancha.engine.diagnostics import SanchaError, did_you_mean
 from sancha.engine.policy.as_if import as_if as always
 from sancha.engine.policy.as_if import last_change, version_on
-from sancha.engine.policy.differences import Difference, differences, other_facts, paired_rules, reaching
+from sancha.engine.policy.differences import (
+    Difference,
+    differences,
+    in_force,
+    other_facts,
+    paired_rules,
+    reaching,
+)
 from sancha.engine.policy.pack import Pack, Rule, load_pack
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.run.impact_model import (
@@ -125,6 +132,10 @@ def impact(
     told = differences(before, after)
     dated = (before, after)
     days = (_day(old_as_if, before), _day(as_if, after))
+    if days[0] is not None and days[1] is not None:
+        known = {(d.kind, d.name) for d in told}
+        begun = in_force(before, after, (days[0], days[1]))
+        told = (*(d for d in begun if (d.kind, d.name) not in known), *told)
     before, after = (
         pack if day is None else always(pack, day) for pack, day in zip(dated, days, strict=True)
     )
@@ -132,6 +143,14 @@ def impact(
     pairs = _chosen(paired_rules(before, after), rules)
     if rules is not None:
         before, after = _limited(before, [o for o, _ in pairs]), _limited(after, [n for _, n in pairs])
+        reached = [
+            d
+            for pack, side in ((after, [n for _, n in pairs]), (before, [o for o, _ in pairs]))
+            for rule in side
+            if rule is not None
+            for d in reaching(rule, pack, told)
+        ]
+        told = tuple(d for d in told if d in reached)
     judged = as_of or opened.as_of
     options: dict[str, Any] = {"hindsight": hindsight, "as_of": judged}
     if old_run is not None:

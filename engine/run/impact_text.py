@@ -22,7 +22,7 @@ from sancha.engine.run.impact_model import Impact, Moves, Tally
 #: Rules and differences that a terminal shows; the page has all.
 SHOWN = 30
 _STEPS = {
-    "en": ((Decimal(10) ** 9, "billion"), (Decimal(10) ** 6, "million"), (Decimal(10) ** 3, "thousand")),
+    "en": ((Decimal(10) ** 9, "billion"), (Decimal(10) ** 6, "million")),
     "zh": ((Decimal(10) ** 8, "亿"), (Decimal(10) ** 4, "万")),
 }
 _CURRENCIES = {("CNY", "zh"): "元", ("USD", "zh"): "美元", ("EUR", "zh"): "欧元"}
@@ -66,10 +66,10 @@ class Words:
     def currency_name(self) -> str:
         return _CURRENCIES.get((self.currency, self.lang), self.currency)
 
-    def unit(self, largest: Decimal) -> tuple[Decimal, str]:
-        """The unit in which amounts up to this one are shown in a column: its size and name."""
+    def unit(self, largest: Decimal, times: int = 10) -> tuple[Decimal, str]:
+        """The unit in which amounts up to this one are shown: its size and name. It is so many `times` the unit."""
         for size, name in _STEPS[self.lang]:
-            if abs(largest) >= size * 10:
+            if abs(largest) >= size * times:
                 return (
                     size,
                     f"{name}{self.currency_name()}" if self.lang == "zh" else f"{self.currency} {name}",
@@ -83,7 +83,7 @@ class Words:
 
     def money(self, amount: Decimal) -> str:
         """`CNY 32.6 million`, `3,260.0万元`."""
-        size, unit = self.unit(amount)
+        size, unit = self.unit(amount, 1)
         figure = self.amount(amount, size)
         if self.lang == "zh":
             return f"{figure}{unit}"
@@ -106,7 +106,7 @@ class Words:
         if row is not None:
             number = self("row", n=row[2])
             return number if row[1] is None else f"{number}, {self('from_day', day=row[1])}"
-        return part.key
+        return self(f"key.{part.key}") if f"key.{part.key}" in all_texts() else part.key
 
     def name(self, difference: Difference) -> str:
         """`table ltv_cap`"""
