@@ -14,7 +14,7 @@ from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
 from sancha.engine.feel.lexer import FeelSyntaxError
 from sancha.engine.feel.operators import BY_NAME, FORMS, FUNCTIONS, accepts, resolve, result_type
-from sancha.engine.feel.parser import parse, parse_tests
+from sancha.engine.feel.parser import MAX_DEPTH, parse, parse_tests
 from sancha.engine.feel.temporal import temporal_value
 
 
@@ -607,6 +607,9 @@ class Checker:
         if name == "not":
             return c.negate(self.condition(arguments[0])) if self.arity(node, arguments, 1) else _BAD
         if name in ("min", "max") and len(arguments) > 1:
+            if len(arguments) > MAX_DEPTH:  # each is compared with the result of those before it
+                help = f"give them as a list: `{name}([…])`"
+                return self.defect("E0104", f"`{name}` of more than {MAX_DEPTH} arguments", node, help)
             result = self.scalar(arguments[0])
             for argument in arguments[1:]:
                 result = self.apply(name, (result, self.scalar(argument)), node, name)
