@@ -16,6 +16,7 @@ from agreement import Generator, Large, constants_of, differences, generated_boo
 from expressions import ALL, Expressions, reached
 from policies import compare, policy
 
+from sancha.engine.diagnostics import PackError
 from sancha.engine.policy.pack import load_pack
 from sancha.engine.run.replay import replay
 
@@ -49,6 +50,49 @@ def test_kept_counterexamples_agree(tmp_path: Path, name: str, values: str) -> N
     pack = load_pack(tmp_path / "pack")
     made = Generator(5, constants_of(pack)) if values == "at the constants" else Large(6, {})
     generated_book(tmp_path / "book", pack.vocabulary, made, 300)
+    for engine in ("columns", "row"):
+        replay(tmp_path / "book", pack, tmp_path / engine, engine=engine, progress=False)
+    assert differences(tmp_path / "columns", tmp_path / "row") == []
+
+
+QUOTED = '"S{}"'
+
+
+def many(count: int, text: str = "loan.amount + {}") -> str:
+    return ", ".join(text.format(i) for i in range(count))
+
+
+#: Expressions, and whether they check.
+MANY = {
+    "and": (" and ".join(f"loan.amount > {i}" for i in range(300)), True),
+    "or": (" or ".join(f'loan.officer = "S{i}"' for i in range(300)), True),
+    "in": (f"loan.officer in ({many(1_000, QUOTED)})", True),
+    "list": (f"max([{many(300)}]) > 300", True),
+    "values": (f"some x in [{many(300)}] satisfies x = 371", True),
+    "arguments": (f"min({many(100)}) > 5", True),
+    "too many arguments": (f"min({many(101)}) > 5", False),
+    "terms": (f"{' + '.join(['loan.amount'] * 102)} > 0", False),
+    "parts": (f"{'(' * 101}loan.secured{')' * 101}", False),
+    "lists": (f"{'some x in visits satisfies ' * 11}x.done", False),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_what_checks_runs_in_both_ways_however_long_it_is(tmp_path: Path, name: str) -> None:
+    """What is too deep to run is an error when it is checked, and says so."""
+    text, sound = MANY[name]
+    shutil.copytree(AGREE / "pack", tmp_path / "pack")
+    rules = tmp_path / "pack" / "rules" / "base.yaml"
+    document = yaml.safe_load(rules.read_text(encoding="utf-8"))
+    document |= {"require": text, "in force": {"from": "2010-01-01"}}
+    rules.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    if not sound:
+        with pytest.raises(PackError) as error:
+            load_pack(tmp_path / "pack")
+        assert {d.code for d in error.value.diagnostics} == {"E0104"}
+        return
+    pack = load_pack(tmp_path / "pack")
+    generated_book(tmp_path / "book", pack.vocabulary, Generator(5, constants_of(pack)), 50)
     for engine in ("columns", "row"):
         replay(tmp_path / "book", pack, tmp_path / engine, engine=engine, progress=False)
     assert differences(tmp_path / "columns", tmp_path / "row") == []
