@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from collections import Counter
@@ -53,6 +54,22 @@ def test_kept_counterexamples_agree(tmp_path: Path, name: str, values: str) -> N
     for engine in ("columns", "row"):
         replay(tmp_path / "book", pack, tmp_path / engine, engine=engine, progress=False)
     assert differences(tmp_path / "columns", tmp_path / "row") == []
+
+
+def test_portfolio_rules_that_call_the_row_are_told(tmp_path: Path) -> None:
+    shutil.copytree(AGREE / "pack", tmp_path / "pack")
+    shutil.copytree(AGREE / "kept-groups", tmp_path / "pack" / "rules" / "kept")
+    rules = tmp_path / "pack" / "rules" / "kept" / "rules.yaml"
+    text = rules.read_text(encoding="utf-8")
+    told = {}
+    for measure in ("loan.amount * 3", "loan.amount / loan.value * 3"):
+        rules.write_text(text.replace("measure: loan.amount", f"measure: {measure}"), encoding="utf-8")
+        pack = load_pack(tmp_path / "pack")
+        generated_book(tmp_path / "book", pack.vocabulary, Generator(5, constants_of(pack)), 50)
+        replay(tmp_path / "book", pack, tmp_path / "run", progress=False)
+        told[measure] = json.loads((tmp_path / "run" / "run.json").read_text())["row_functions"]
+        shutil.rmtree(tmp_path / "run")
+    assert told == {"loan.amount * 3": {}, "loan.amount / loan.value * 3": {"KEPT-21": ["`*`", "`/`"]}}
 
 
 QUOTED = '"S{}"'

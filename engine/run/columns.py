@@ -172,12 +172,14 @@ class Columns:
     def row_functions(self) -> dict[str, list[str]]:
         """The rules that call functions of the row evaluator, with the operators that they call them for."""
         reasons = {f.name: f.reason for f in self.compiler.numbers.functions.values()}
-        codes = {cell.name: cell for cell in self.shown}
+        cells = {cell.name: cell for cell in self.shown}
+        shown = [(c.rule.id, (c.code, c.version, c.judged)) for c in self.rules]
+        shown += [(c.plan.id, (c.where, c.group, c.measure, c.open, *c.doubts)) for c in self.portfolio]
         found = {}
-        for columns in self.rules:
-            called = {reasons[name] for name in functions_of(codes[columns.code]) if name in reasons}
+        for rule, names in shown:
+            called = {f for name in names for f in functions_of(cells[name])} & reasons.keys()
             if called:
-                found[columns.rule.id] = sorted(called)
+                found[rule] = sorted({reasons[f] for f in called})
         return found
 
     # -- running ------------------------------------------------------------------------------------------
