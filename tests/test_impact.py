@@ -227,6 +227,21 @@ def test_groups_of_the_book_are_compared(place: Path) -> None:
     assert found.portfolio["SHA-1"] == ({"breach": 1, "pass": 1}, {"pass": 2})
 
 
+def test_a_rule_that_comes_to_speak_of_the_book(place: Path) -> None:
+    """It is removed as the one, and added as the other; and the other way round."""
+    share = SHARE.replace("SHA-1", "CAP-1").replace("post-loan", "pre-loan")
+    made(place / "new", share, LIMIT, TABLE)
+    there = compared(place)
+    back = compared(place, old="new", new="old", out="back")
+    assert (
+        rule_of(there, "CAP-1").moves.not_applicable.files
+        == rule_of(back, "CAP-1").moves.applicable.files
+        == 5
+    )
+    assert there.portfolio["CAP-1"] == back.portfolio["CAP-1"][::-1]
+    assert there.portfolio["CAP-1"][0] == {} and sum(there.portfolio["CAP-1"][1].values()) == 2
+
+
 def test_a_policy_as_if_it_had_been_in_force_then(place: Path) -> None:
     later = PARAMETERS + "          - {from: 2025-07-01, value: 130, source: {document: S, evidence: B}}\n"
     write_pack(place / "new", CAP, LIMIT, SHARE, TABLE, parameters__all_yaml=later)

@@ -177,6 +177,8 @@ def impact(
         )
         write_page(found, lang, staged / "impact.html")
         _replace(staged, out, work)
+    except duckdb.InterruptException:
+        raise
     except OSError as error:
         shutil.rmtree(work, ignore_errors=True)
         raise SanchaError(
@@ -350,8 +352,7 @@ def _run(book: Path, pack: Pack, run: Path, opened: Book, options: Mapping[str, 
 
 
 def _compared(sides: _Sides, folder: Path, out: Path) -> Impact:
-    of_files = [(o, n) for o, n in sides.pairs if (n or o).kind != "portfolio"]  # type: ignore[union-attr]
-    of_book = [(o, n) for o, n in sides.pairs if (n or o).kind == "portfolio"]  # type: ignore[union-attr]
+    of_files, of_book = (_speaking_of(sides.pairs, book=book) for book in (False, True))
     with (
         tempfile.TemporaryDirectory(prefix="compare.", dir=folder.parent) as spill,
         duckdb.connect(str(Path(spill) / "compare.duckdb")) as connection,
@@ -403,6 +404,17 @@ def _compared(sides: _Sides, folder: Path, out: Path) -> Impact:
         ),
         files,
     )
+
+
+def _speaking_of(
+    pairs: Sequence[tuple[Rule | None, Rule | None]], *, book: bool
+) -> list[tuple[Rule | None, Rule | None]]:
+    """The rules that speak of the book, or those that speak of files; what becomes the other is in both lists."""
+
+    def kept(rule: Rule | None) -> Rule | None:
+        return rule if rule is not None and (rule.kind == "portfolio") == book else None
+
+    return [(o, n) for o, n in ((kept(old), kept(new)) for old, new in pairs) if o or n]
 
 
 def _worst_first(rows: Iterable[tuple[str | None, Moves]]) -> list[tuple[str | None, Moves]]:
