@@ -23,6 +23,7 @@ from agreement import Generator, constants_of, differences, generated_book
 from expressions import rule as generated_rule
 from small_pack import small_pack, write_pack
 
+from sancha.engine.book import store
 from sancha.engine.book.schema import table_schema
 from sancha.engine.book.store import open_book, write_book
 from sancha.engine.book.synthesize import synthesize
@@ -458,6 +459,26 @@ def test_lists_that_the_book_lacks_are_missing(tmp_path: Path, capfd: pytest.Cap
     replay(tmp_path / "unknown", tmp_path / "pack", tmp_path / "told", progress=True)
     told = " ".join(capfd.readouterr().err.split())
     assert "the book has no list `visits`: unknown where it matters: T-02, T-04" in told
+
+
+@pytest.mark.parametrize("engine", ["columns", "row"])
+def test_a_damaged_row_group_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    pack = small_pack(tmp_path / "pack", CHECK)
+    monkeypatch.setattr(store, "ROW_GROUP", 2)
+    book = small_book(tmp_path / "book", pack, [loan(i) for i in range(6)], [visit(i) for i in range(6)])
+    path = book / "loans.parquet"
+    metadata = pq.read_metadata(path)
+    names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    column = metadata.row_group(1).column(names.index("loan.amount"))
+    with path.open("r+b") as file:
+        file.seek(column.dictionary_page_offset or column.data_page_offset)
+        file.write(b"\xff" * 40)
+    with pytest.raises(SanchaError) as error:
+        replay(book, tmp_path / "pack", tmp_path / "run", engine=engine, progress=False)
+    assert error.value.message.startswith("row group 2 of 3 of `loans` cannot be read")
+    assert error.value.where == path and left(tmp_path) == []
+    with pytest.raises(SanchaError, match="its digest differs"):
+        replay(book, tmp_path / "pack", tmp_path / "run", engine=engine, progress=False, verify=True)
 
 
 def test_unknown_engine(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_a_dataset_is_read_in_order_of_its_paths(tmp_path: Path, vocabulary: Voc
         (source,) = result.sources
         assert (source.rows, source.imported, source.rejected) == (4, 3, 1)
         assert source.unread == ("more",)
-        assert "1 rows: the key is on an earlier row already, such as `1`" in result.text()
+        assert "1 rows: the key is on row 1 of a.parquet already, such as `1`" in result.text()
 
 
 def test_folders_name_values(tmp_path: Path, vocabulary: Vocabulary) -> None:
@@ -326,10 +326,9 @@ def test_children_without_parents_and_rejects_in_a_list(tmp_path: Path, vocabula
     text = (tmp_path / "rejects.csv").read_text(encoding="utf-8-sig")
     assert text.splitlines()[0] == ",".join(COLUMNS) and "'=1+1" in text
     assert result.absent == ("reference/people",)
-    assert "reference/people: not in the extract, missing in every file" in result.text()
-    assert "reference/people: not in the extract, missing in every file: unknown where it matters: T-1" in (
-        result.text({"reference/people": ["T-1"]})
-    )
+    assert "  not in the extract, missing in every file: reference/people\n" in result.text()
+    told = "  reference/people: not in the extract; unknown where it matters: T-1, T-2\n"
+    assert told in result.text({"reference/people": ["T-1", "T-2"]})
     with pytest.raises(SanchaError, match="no list of rejects"):
         list_rejects(tmp_path)
 

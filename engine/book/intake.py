@@ -114,9 +114,11 @@ class ImportResult:
             if s.unread:
                 lines.append(f"    columns that the mapping does not read: {', '.join(s.unread)}")
         lines.extend(f"  {name}: {rows:,} rows" for name, rows in self.book.rows.items() if name != LOANS)
-        for table in self.absent if rules is None else [t for t in self.absent if t in rules]:
-            read = f": unknown where it matters: {', '.join(rules[table])}" if rules else ""
-            lines.append(f"  {table}: not in the extract, missing in every file{read}")
+        if self.absent and rules is None:
+            lines.append(f"  not in the extract, missing in every file: {', '.join(self.absent)}")
+        read = {table: rules[table] for table in self.absent if table in rules} if rules else {}
+        for table, ids in read.items():
+            lines.append(f"  {table}: not in the extract; unknown where it matters: {', '.join(ids)}")
         if not self.rejects:
             return "\n".join([*lines, "every value was read"])
         lines.append(
@@ -259,9 +261,10 @@ class _Import:
         for rows in self._chunks(query):
             self.writer.add_table("rejects", rows.cast(REJECTS))
         summary = self._rows(
-            f"""SELECT source, fact, regexp_replace(reason, {quote(_PLACE)}, 'an earlier row already') AS why,
-                       rejected = 'row', count(*), min_by(text, "row")
-                FROM rejects GROUP BY ALL ORDER BY 5 DESC, 1, 2, 3"""
+            f"""SELECT source, fact, if(count(*) = 1, min(reason), why), whole, count(*) AS n, min_by(text, "row")
+                FROM (SELECT *, rejected = 'row' AS whole,
+                      regexp_replace(reason, {quote(_PLACE)}, 'an earlier row already') AS why FROM rejects)
+                GROUP BY source, fact, why, whole ORDER BY n DESC, 1, 2, 3"""
         )
         (values,) = self._rows("SELECT count(*) FROM rejects WHERE rejected = 'value'")[0]
         return tuple(RejectCount(*row) for row in summary), values

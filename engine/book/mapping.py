@@ -539,10 +539,10 @@ class _Reader:
 
     def origin(self, name: str, found: Entries, path: Key) -> None:
         """A source is a file or a database, and a database is asked for one table or by one query."""
-        origins = [word for word in ("file", "duckdb", "postgres") if word in found]
+        origins: list[str] = [word for word in ("file", "duckdb", "postgres") if word in found]
         for word in origins[1:]:
             self.wrong_key(f"the source `{name}` has `{origins[0]}` already", found[word], "name one of them")
-        asked = [word for word in ("table", "query") if word in found]
+        asked: list[str] = [word for word in ("table", "query") if word in found]
         if not {"duckdb", "postgres"} & set(origins):
             for word in asked:
                 help = "name the database by `duckdb: FILE` or `postgres: ENVIRONMENT_VARIABLE`"

@@ -36,6 +36,7 @@ __all__ = [
     "Item",
     "LoanFile",
     "Reference",
+    "damage",
     "iter_files",
     "load_loan_file",
     "loan_file_from_json",
@@ -283,6 +284,25 @@ def open_book(folder: Path, vocabulary: Vocabulary, *, verify: bool = False) -> 
     with duckdb.connect() as connection:
         _check_rows(connection, book, vocabulary, schemas)
     return book
+
+
+def damage(book: Book) -> SanchaError | None:
+    """The first row group of a book that cannot be read, as an error; None if all can. Reads the whole book."""
+    for name, path in book.tables.items():
+        try:
+            with pq.ParquetFile(path) as file:
+                groups, group = file.num_row_groups, 0
+                for group in range(groups):
+                    for _ in file.iter_batches(row_groups=[group]):
+                        pass
+        except (OSError, pa.ArrowException) as error:
+            first = str(error).partition("\n")[0]
+            return SanchaError(
+                f"row group {group + 1} of {groups} of `{name}` cannot be read: {first}",
+                where=path,
+                help="the file was damaged after it was written; make the book again",
+            )
+    return None
 
 
 def read_file(book: Book, vocabulary: Vocabulary, loan_id: str) -> LoanFile:

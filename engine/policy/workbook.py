@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -190,12 +190,15 @@ class Workbook:
             row, before = 0, -1
             found: dict[int, Value] = {}
             with self.archive.open(self.worksheets[title][0]) as stream:
-                tags = ["{*}row", "{*}c"]
                 events = etree.iterparse(
-                    stream, events=("start", "end"), tag=tags, resolve_entities=False, no_network=True
+                    stream,
+                    events=("start", "end"),
+                    tag=["{*}row", "{*}c"],
+                    resolve_entities=False,
+                    no_network=True,
                 )
                 for event, element in events:
-                    is_row = etree.QName(element).localname == "row"
+                    is_row = element.tag.endswith("w")
                     if is_row and event == "start":
                         above, row = row, int(element.get("r", row + 1))  # the numbers may be left out
                         if row <= above:
@@ -308,10 +311,10 @@ class Workbook:
     def value(self, cell: Any, *, strict: bool) -> Value:
         """The value of a cell, an empty text for none. A date that is none: ValueError if `strict`, else its number."""
         kind = cell.get("t", "n")
+        inner = {child.tag.rpartition("}")[2]: child for child in cell.iterchildren(etree.Element)}
         if kind == "inlineStr":
-            inline = cell.find("{*}is")
-            return "" if inline is None else _string(inline).strip()
-        text = str(cell.findtext("{*}v") or "").strip()
+            return _string(inner["is"]).strip() if "is" in inner else ""
+        text = str(inner["v"].text or "").strip() if "v" in inner else ""
         match kind:
             case _ if text == "":
                 return ""
@@ -403,10 +406,18 @@ def _forget(element: Any) -> None:
 
 def _corner(cell: str) -> At:
     """`B3` is (2, 1)."""
-    match = re.fullmatch(r"([A-Z]{1,3})([1-9]\d{0,6})", cell, re.A)
+    match = _CORNER.fullmatch(cell)
     if match is None:
         raise ValueError(cell)
+    return int(match[2]) - 1, _column(match[1])
+
+
+_CORNER: Final = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})", re.A)
+
+
+@cache
+def _column(letters: str) -> int:
     column = 0
-    for letter in match[1]:
+    for letter in letters:
         column = column * 26 + ord(letter) - 64
-    return int(match[2]) - 1, column - 1
+    return column - 1

@@ -12,12 +12,13 @@ from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sancha.engine.book.schema import LOAN_ID, REFERENCE
-from sancha.engine.book.store import Book, iter_files, open_book, read_reference
+from sancha.engine.book.store import Book, damage, iter_files, open_book, read_reference
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.feel import core as c
 from sancha.engine.policy.lower import lower
@@ -59,20 +60,21 @@ def replay(
     progress: bool = True,
     as_of: date | None = None,
     exceptions: bool = True,
+    verify: bool = False,
 ) -> Run:
     """Judge every file of a book by every rule of a pack, a folder or loaded, and write the run to the folder `out`.
 
     `engine` is `columns` or `row`; both give the same. `as_of` replaces the day of the book. Without `exceptions` the
     columnar engine leaves `exceptions.parquet` empty but for groups. A run of the columnar engine that was stopped, by
     Ctrl-C or by the end of its process, is carried on by the next of the same book, pack and options, and ends with the
-    same bytes. SanchaError where the book, the pack or the place of the results cannot be worked with; then nothing is
-    left at `out`, or what was there.
+    same bytes. `verify` first reads the book against its digest. SanchaError where the book, the pack or the place of
+    the results cannot be worked with; then nothing is left at `out`, or what was there.
     """
     if engine not in ENGINES:
         raise SanchaError(f"unknown engine `{engine}`", help=f"the engines are {' and '.join(ENGINES)}")
     started = time.perf_counter()
     policy = pack if isinstance(pack, Pack) else load_pack(pack)
-    opened = open_book(book, policy.vocabulary)
+    opened = open_book(book, policy.vocabulary, verify=verify)
     plan = lower(policy, hindsight=hindsight)
     absent = rules_without_lists(plan, opened)
     if policy.product is not None:
@@ -84,7 +86,12 @@ def replay(
     groups = [Label(rule.id, rule.stage, (rule.version,)) for rule in plan.portfolio]
     with RunWriter(out, rules, groups, key) as writer:
         with _bar(progress, opened.loans, *_told(writer), *_told_absent(absent)) as step:
-            row_functions = ENGINES[engine](run, writer, step)
+            try:
+                row_functions = ENGINES[engine](run, writer, step)
+            except duckdb.InterruptException:
+                raise
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                raise damage(opened) or error from error
         writer.finish(
             {
                 "format": FORMAT,
