@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from agreement import Generator, Large, constants_of, differences, generated_book
+from bench import compare_expressions
 from expressions import ALL, Expressions, reached
 from policies import compare, policy
 
@@ -176,3 +177,10 @@ def test_the_generator_reaches_every_part_of_a_policy(tmp_path: Path) -> None:
         *("list of text", "list of integer", "list of date"),
     ]
     assert [name for name in wanted if found[name] < LEAST] == []
+
+
+@pytest.mark.parametrize("seed", range(200, 203))
+def test_generated_expressions_agree(tmp_path: Path, seed: int) -> None:
+    """Values of any type, as texts of evidence, in the scope of a generated policy."""
+    found = compare_expressions(tmp_path, seed, 200)
+    assert found.comparisons > 10_000 and found.differences == []
