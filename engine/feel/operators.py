@@ -135,8 +135,26 @@ def _arithmetic() -> list[Operator]:
         if op != "*":
             row(op, MONEY, MONEY, MONEY, f"{fn}({{0}}, {{1}})", f"({{0}} {op} {{1}})",
                 f"{word} of two amounts.", (f"3 {op} 2", value))  # fmt: skip
-    row("*", MONEY, NUMBER, MONEY, "MULTIPLY({0}, {1})", "({0} * {1})", "An amount times a number.", ("3 * 2", "6"))
-    row("*", NUMBER, MONEY, MONEY, "MULTIPLY({0}, {1})", "({0} * {1})", "A number times an amount.", ("3 * 2", "6"))
+    row(
+        "*",
+        MONEY,
+        NUMBER,
+        MONEY,
+        "MULTIPLY({0}, {1})",
+        "({0} * {1})",
+        "An amount times a number.",
+        ("3 * 2", "6"),
+    )
+    row(
+        "*",
+        NUMBER,
+        MONEY,
+        MONEY,
+        "MULTIPLY({0}, {1})",
+        "({0} * {1})",
+        "A number times an amount.",
+        ("3 * 2", "6"),
+    )
     row("*", DAYS, INTEGER, DAYS, "({0} * {1})", "({0} * {1})", "A span of days, several times.",
         ('@"P5D" * 3', "P15D"))  # fmt: skip
     row("*", INTEGER, DAYS, DAYS, "({0} * {1})", "({0} * {1})", "Several times a span of days.",
@@ -160,8 +178,26 @@ def _arithmetic() -> list[Operator]:
     row("-", DATE, DATE, DAYS, "({0} - {1}).days", "CAST({0} - {1} AS BIGINT)",
         "The days from the right date to the left.", ('@"2024-03-01" - @"2024-02-28"', "P2D"))  # fmt: skip
     row("+", DAYS, DAYS, DAYS, "({0} + {1})", "({0} + {1})", "Sum of two spans.", ('@"P1D" + @"P2D"', "P3D"))
-    row("-", DAYS, DAYS, DAYS, "({0} - {1})", "({0} - {1})", "Difference of two spans.", ('@"P3D" - @"P2D"', "P1D"))
-    row("+", TEXT, TEXT, TEXT, "({0} + {1})", "({0} || {1})", "One text after the other.", ('"a" + "b"', '"ab"'))
+    row(
+        "-",
+        DAYS,
+        DAYS,
+        DAYS,
+        "({0} - {1})",
+        "({0} - {1})",
+        "Difference of two spans.",
+        ('@"P3D" - @"P2D"', "P1D"),
+    )
+    row(
+        "+",
+        TEXT,
+        TEXT,
+        TEXT,
+        "({0} + {1})",
+        "({0} || {1})",
+        "One text after the other.",
+        ('"a" + "b"', '"ab"'),
+    )
     for kind, python, ex in ((INTEGER, "(-{0})", ("-(3)", "-3")), (NUMBER, "MINUS({0})", ("-(3.5)", "-3.5")),
                              (MONEY, "MINUS({0})", ("-(3.5)", "-3.5")), (DAYS, "(-{0})", ('-@"P3D"', "-P3D")),
                              (MONTHS, "(-{0})", ('-@"P3M"', "-P3M"))):  # fmt: skip
@@ -270,7 +306,8 @@ def _functions() -> list[Operator]:
 
 OPERATORS: tuple[Operator, ...] = tuple(_comparisons() + _arithmetic() + _functions())
 BY_NAME: dict[str, tuple[Operator, ...]] = {
-    name: tuple(row for row in OPERATORS if row.name == name) for name in dict.fromkeys(r.name for r in OPERATORS)
+    name: tuple(row for row in OPERATORS if row.name == name)
+    for name in dict.fromkeys(r.name for r in OPERATORS)
 }
 
 FORMS: tuple[Form, ...] = (
