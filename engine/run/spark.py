@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import time
@@ -27,7 +28,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE, table_schema
-from sancha.engine.book.store import Book, open_book, read_reference
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.calendar import Calendar
 from sancha.engine.policy.lower import lower
@@ -49,6 +49,7 @@ from sancha.engine.run.results import (
     codes_schema,
     versions,
 )
+from sancha.engine.run.spark_book import Source, from_session, is_remote, on_disk
 from sancha.engine.run.spark_sql import HUGE, Dialect, SparkQuery, SparkRelations, Untranslatable
 from sancha.engine.run.to_columns import BookBounds, ColumnBounds, calendar_functions, storage
 
@@ -124,7 +125,7 @@ def session(
 
 
 def replay_on_spark(
-    book: Path,
+    book: Path | str,
     pack: Path | Pack,
     out: Path,
     *,
@@ -137,39 +138,55 @@ def replay_on_spark(
 ) -> Run:
     """Judge every file of a book by every rule of a pack on Spark, and write the run to the folder `out`.
 
-    The folder must be one that the workers write to as well. The run is that of the other engines: the same codes,
-    outcomes and exceptions. SanchaError as theirs, and where a rule holds what has no translation.
+    `book` is a folder, or what `spark_book` reads: a URL, or `table:` and a database of a catalog. The workers must be
+    able to write to the folder `out`. The run is that of the other engines: the same codes, outcomes and exceptions.
+    SanchaError as theirs, and where a rule holds what has no translation.
     """
     started = time.perf_counter()
     policy = pack if isinstance(pack, Pack) else load_pack(pack)
-    opened = open_book(book, policy.vocabulary)
     plan = lower(policy, hindsight=hindsight)
     if policy.product is not None:
         plan = replaced(plan, facts=plan.facts | {policy.product})
-    day = as_of or opened.as_of
-    compiled = SparkPlan(policy, opened, plan, day)
-    running = spark or session(master=master, remote=remote)
+    with contextlib.ExitStack() as stack:
+        if is_remote(str(book)):
+            running = spark or session(master=master, remote=remote)
+            stack.enter_context(settings(running))
+            source = from_session(running, str(book), policy.vocabulary, plan, as_of)
+            compiled = SparkPlan(policy, source, plan, source.book.as_of)
+        else:
+            # What is wrong with a book or a pack on disk is told before a session is started.
+            source = on_disk(Path(book), policy.vocabulary)
+            compiled = SparkPlan(policy, source, plan, as_of or source.book.as_of)
+            running = spark or session(master=master, remote=remote)
+            stack.enter_context(settings(running))
+        return _run(compiled, running, out, hindsight, exceptions, started)
+
+
+def _run(
+    compiled: SparkPlan, spark: SparkSession, out: Path, hindsight: bool, exceptions: bool, started: float
+) -> Run:
+    policy, plan, opened = compiled.pack, compiled.plan, compiled.source.book
     rules = [Label(rule.id, rule.stage, rule.versions) for rule in plan.rules]
     groups = [Label(rule.id, rule.stage, (rule.version,)) for rule in plan.portfolio]
-    with RunWriter(out, rules, groups) as writer, settings(running):
+    with RunWriter(out, rules, groups) as writer:
         work = writer.folder.absolute() / "spark"
-        row_functions = _judge(compiled, running, work, writer, exceptions)
+        row_functions = _judge(compiled, spark, work, writer, exceptions)
         shutil.rmtree(work, ignore_errors=True)
         writer.finish(
             {
                 "format": 1,
                 "pack": {"name": policy.name, "version": policy.version, "digest": policy.digest},
                 "book": {
-                    "path": str(book),
+                    "path": compiled.source.place,
                     "digest": opened.digest,
-                    "as_of": day.isoformat(),
+                    "as_of": compiled.as_of.isoformat(),
                     "synthetic": opened.synthetic,
                     "loans": opened.loans,
                 },
                 "engine": "spark",
                 "hindsight": hindsight,
                 "row_functions": row_functions,
-                "versions": {**versions(), "spark": running.version},
+                "versions": {**versions(), "spark": spark.version},
                 "rules": len(plan.rules) + len(plan.portfolio),
                 "files": opened.loans,
                 "seconds": round(time.perf_counter() - started, 3),
@@ -207,10 +224,11 @@ def settings(spark: SparkSession) -> Iterator[None]:
 class SparkPlan:
     """A policy compiled for a book, in Spark's SQL. SanchaError where a rule holds what cannot be translated."""
 
-    def __init__(self, pack: Pack, book: Book, plan: Plan, as_of: date) -> None:
-        self.pack, self.book, self.plan, self.as_of = pack, book, plan, as_of
+    def __init__(self, pack: Pack, source: Source, plan: Plan, as_of: date) -> None:
+        self.pack, self.source, self.plan, self.as_of = pack, source, plan, as_of
         self.dialect = Dialect()
-        self.columns = Columns(pack, book, plan, as_of, relations=SparkRelations())
+        bounds = source.bounds(plan)
+        self.columns = Columns(pack, source.book, plan, as_of, bounds=bounds, relations=SparkRelations())
         self.evidence = [self._evidence(number) for number in range(len(plan.rules))]
         for rule, env, evidence in zip(
             self.columns.rules, self.columns.environments, self.evidence, strict=True
@@ -279,39 +297,35 @@ def lay_out(
 
 
 class Views:
-    """Views of a session; parts that are read twice are kept, and all are gone after the `with` block."""
+    """Views of a session, gone after the `with` block. Parts of queries that are read twice are written to `folder`, a
+    URI: views that are made of views are planned anew at each place, and their plans would double at every stage."""
 
-    def __init__(self, spark: SparkSession) -> None:
+    def __init__(self, spark: SparkSession, folder: str) -> None:
         self.spark = spark
-        self.names: list[str] = []
-        self.kept: list[DataFrame] = []
+        self.folder = folder
+        self.names: dict[str, None] = {}
 
     def __enter__(self) -> Views:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.release()
         for name in self.names:
             self.spark.catalog.dropTempView(name)
 
-    def release(self) -> None:
-        for frame in self.kept:
-            frame.unpersist()
-        self.kept.clear()
-
     def add(self, name: str, frame: DataFrame) -> None:
         frame.createOrReplaceTempView(f"`{name}`")
-        self.names.append(name)
+        self.names[name] = None
 
     def frame(self, laid: Laid) -> DataFrame:
         """The rows of a query."""
         texts = [body for _, body in laid.parts] + [laid.body]
         for i, (name, body) in enumerate(laid.parts):
             found = self.spark.sql(body)
-            uses = sum(text.count(f"FROM {name} ") + text.count(f"JOIN {name} ") for text in texts[i + 1 :])
-            if uses > 1:
-                found = found.persist()
-                self.kept.append(found)
+            read = re.compile(rf"\b(FROM|JOIN) {name}\b")
+            if sum(len(read.findall(text)) for text in texts[i + 1 :]) > 1:
+                place = f"{self.folder}/{name}"
+                found.write.parquet(place)
+                found = self.spark.read.parquet(place)
             self.add(name, found)
         return self.spark.sql(laid.body)
 
@@ -320,13 +334,13 @@ class Views:
 
 
 def add_book(
-    spark: SparkSession, views: Views, book: Book, vocabulary: Vocabulary, plan: Plan, bounds: BookBounds
+    spark: SparkSession, views: Views, source: Source, vocabulary: Vocabulary, plan: Plan, bounds: BookBounds
 ) -> None:
     """The views `files`, `list:NAME` and `reference:NAME` of what a plan reads of a book."""
 
     def read(table: str) -> DataFrame:
-        if table in book.tables:
-            return spark.read.parquet(book.tables[table].absolute().as_uri())
+        if table in source.book.tables:
+            return source.read(spark, table)
         return spark.createDataFrame(table_schema(vocabulary, table).empty_table())
 
     loans = read(LOANS)
@@ -347,14 +361,15 @@ def add_book(
         spec, known_ = vocabulary.reference[name], bounds.reference[name]
         columns = [ROW_KEY]
         columns += [_column(f, spec.fields[f], known_.fields[f]) for f in sorted(fields)]
-        _select(spark, views, f"reference:{name}", columns, _numbered(spark, book, vocabulary, name))
+        _select(spark, views, f"reference:{name}", columns, _numbered(spark, source, vocabulary, name))
 
 
-def _numbered(spark: SparkSession, book: Book, vocabulary: Vocabulary, name: str) -> DataFrame:
+def _numbered(spark: SparkSession, source: Source, vocabulary: Vocabulary, name: str) -> DataFrame:
     """A reference list with the numbers of its rows, in the order of the file."""
     table = REFERENCE + name
     schema = table_schema(vocabulary, table)
-    rows = pq.read_table(book.tables[table]).cast(schema) if table in book.tables else schema.empty_table()
+    known = table in source.book.tables
+    rows = source.reference(table).select(schema.names).cast(schema) if known else schema.empty_table()
     return spark.createDataFrame(rows.append_column("#k", pa.array(range(1, rows.num_rows + 1), pa.int64())))
 
 
@@ -382,12 +397,11 @@ def _judge(
 
     mark = f"q{uuid.uuid4().hex[:8]}"
     columns = plan.columns
-    with Views(spark) as views:
+    with Views(spark, (work / "parts").as_uri()) as views:
         register(spark, plan.columns.compiler.numbers.functions.values(), plan.pack.calendar)
-        add_book(spark, views, plan.book, plan.pack.vocabulary, plan.plan, plan.columns.bounds)
+        add_book(spark, views, plan.source, plan.pack.vocabulary, plan.plan, plan.columns.bounds)
         result = (work / "result").as_uri()
         views.frame(plan.query(list(columns.shown), f"{mark}_main")).write.parquet(result)
-        views.release()
         views.add("result", spark.read.parquet(result))
         _write_codes(plan, spark, work, writer)
         counts = _counts(plan, spark)
@@ -395,8 +409,11 @@ def _judge(
         if exceptions:
             _write_exceptions(plan, spark, views, work, writer, counts, mark)
         tallies = {c.plan.id: _tally(plan, spark, i) for i, c in enumerate(columns.portfolio)}
-    run = _Run(plan.pack, plan.book, plan.plan, plan.as_of, False, exceptions)
-    _write_groups(run, tallies, read_reference(plan.book, plan.pack.vocabulary), writer)
+    source = plan.source
+    run = _Run(plan.pack, source.book, plan.plan, plan.as_of, False, exceptions)
+    lists = [name for name in plan.plan.reference if REFERENCE + name in source.book.tables]
+    reference = {name: source.reference(REFERENCE + name).to_pylist() for name in lists}
+    _write_groups(run, tallies, reference, writer)
     return columns.row_functions()
 
 
@@ -529,7 +546,6 @@ def _write_exceptions(
                 FROM {mark}_evidence e JOIN result r ON r.f = e.f
                 LATERAL VIEW inline(filter(array({", ".join(entries)}), x -> x.code IN ({listed}))) s"""
         ).write.mode("append").parquet(folder.as_uri())
-        views.release()
     ordered = work / "exceptions-in-order"
     spark.read.parquet(folder.as_uri()).orderBy("f", "number").write.parquet(ordered.as_uri())
     for table in _read_back(ordered):

@@ -1,0 +1,385 @@
+"""Spark computes what the row evaluator computes: expressions, tables, packs; on one machine, a cluster, a server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from agreement import Generator, constants_of, differences, generated_book
+from expressions import Expressions
+from test_columns import Large, generated_lookups, kept
+from test_replay import generated_pack
+
+from sancha.engine.book.loan_file import LoanFile
+from sancha.engine.book.store import Book, iter_files, read_reference
+from sancha.engine.diagnostics import SanchaError
+from sancha.engine.feel import core as c
+from sancha.engine.feel.check import check
+from sancha.engine.policy.lower import lower_core
+from sancha.engine.policy.pack import Pack, load_pack
+from sancha.engine.policy.plan import Plan
+from sancha.engine.run.as_text import as_text
+from sancha.engine.run.replay import replay
+from sancha.engine.run.row import Reference
+from sancha.engine.run.to_columns import Compiler
+from sancha.engine.run.to_python import compile_core
+from sancha.engine.run.working import book_bounds
+
+pyspark = pytest.importorskip("pyspark", reason="needs pyspark, the extra sancha[spark]")
+if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+    pytest.skip("needs Java 17 or 21", allow_module_level=True)
+
+from sancha.engine.run.spark import (  # noqa: E402
+    Views,
+    add_book,
+    lay_out,
+    register,
+    replay_on_spark,
+    session,
+    settings,
+)
+from sancha.engine.run.spark_book import on_disk  # noqa: E402
+from sancha.engine.run.spark_sql import Dialect, SparkRelations, Untranslatable  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+AGREE = Path(__file__).parent / "agree"
+HOST = "127.0.0.1"
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
+    # Sockets between Python and Java are closed when the session is collected.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    running = session(master="local[2]")
+    running.sparkContext.setLogLevel("ERROR")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def pack() -> Pack:
+    return load_pack(AGREE / "pack")
+
+
+# -- expressions ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Bench:
+    """A generated book, open to the row evaluator and to Spark."""
+
+    pack: Pack
+    book: Book
+    plan: Plan
+    files: list[LoanFile]
+    reference: Reference
+    spark: Any
+
+    def disagreements(self, named: Sequence[tuple[str, c.Core]]) -> list[str]:
+        found = []
+        columns = self.columns([core for _, core in named])
+        for i, (name, core) in enumerate(named):
+            function = compile_core(core, self.pack.calendar)
+            for file, got in zip(self.files, columns, strict=True):
+                value = function(file.facts, file.lists, self.reference, self.book.as_of)
+                if got[i + 1] != as_text(value, core.type):
+                    found.append(f"{name}\n  {file.id}: Spark {got[i + 1]}, row {as_text(value, core.type)}")
+                    break
+        return found
+
+    def columns(self, cores: Sequence[c.Core]) -> list[tuple[str | None, ...]]:
+        """For each file its id and the values as texts of evidence."""
+        vocabulary = self.pack.vocabulary
+        bounds = book_bounds(self.book, vocabulary, self.plan)
+        compiler = Compiler(vocabulary, bounds, self.pack.calendar, self.book.as_of, SparkRelations())
+        cells = [compiler.text(core, compiler.root) for core in cores]
+        laid = lay_out(list(dict.fromkeys(cells)), compiler.relations, Dialect(), "bench")
+        folder = tempfile.mkdtemp(dir=self.book.path.parent)
+        with settings(self.spark), Views(self.spark, Path(folder).as_uri()) as views:
+            register(self.spark, compiler.numbers.functions.values(), self.pack.calendar)
+            source = on_disk(self.book.path, vocabulary)
+            add_book(self.spark, views, source, vocabulary, self.plan, bounds)
+            rows = views.frame(laid).toArrow().sort_by("f")
+        return list(zip(*(rows[name].to_pylist() for name in ("f", *(x.name for x in cells))), strict=True))
+
+
+@pytest.fixture(scope="module", params=["missing facts", "no fact missing", "large values"])
+def bench(
+    request: pytest.FixtureRequest, pack: Pack, spark: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Bench:
+    constants = constants_of(pack)
+    generator = {
+        "missing facts": Generator(11, constants, 0.15),
+        "no fact missing": Generator(12, constants, 0),
+        "large values": Large(13, {}, 0.1),
+    }[request.param]
+    vocabulary = pack.vocabulary
+    as_of = dt.date(2024, 6, 30)
+    book = generated_book(tmp_path_factory.mktemp("bench") / "book", vocabulary, generator, 60, as_of=as_of)
+    plan = Plan(
+        (),
+        (),
+        c.TRUE,
+        c.TRUE,
+        frozenset(vocabulary.facts),
+        {name: frozenset(spec.fields) for name, spec in vocabulary.lists.items()},
+        {name: frozenset(spec.fields) for name, spec in vocabulary.reference.items()},
+        False,
+    )
+    reference = read_reference(book, vocabulary)
+    return Bench(pack, book, plan, list(iter_files(book, vocabulary)), reference, spark)
+
+
+def test_kept_expressions_agree(bench: Bench) -> None:
+    named = []
+    for text in kept():
+        core, defects = check(text, bench.pack.scope)
+        assert core is not None, (text, defects)
+        named.append((text, lower_core(bench.pack, core)))
+    assert bench.disagreements(named) == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_generated_expressions_and_tables_agree(bench: Bench, seed: int) -> None:
+    rng = random.Random(seed)
+    draw = Expressions(rng, bench.pack.scope)
+    named: list[tuple[str, c.Core]] = []
+    while len(named) < 25:
+        text = draw.any(rng.choice([1, 2, 3, 4]))
+        core, _ = check(text, bench.pack.scope)
+        if core is not None and len(text) < 1_000:
+            named.append((text, lower_core(bench.pack, core)))
+    named += [lookup for _ in range(3) for lookup in generated_lookups(rng, bench.pack)]
+    assert bench.disagreements(named) == []
+
+
+# -- what differs between the dialects --------------------------------------------------------------------------------
+
+
+def spark_text(duckdb: str, **types: str) -> str:
+    """The translation of an expression over columns of given types."""
+    relations = SparkRelations()
+    cells = [relations.raw(relations.files, name, kind, True) for name, kind in types.items()]
+    template = duckdb
+    for i, name in enumerate(types):
+        template = template.replace(f"<{name}>", f"{{{i}}}")
+    made = Dialect().template(relations.plain(template, cells, "BIGINT"))
+    return made.format(*types)
+
+
+@pytest.mark.parametrize(
+    ("text", "types", "rows"),
+    [
+        # 38 digits: Spark's own quotient of decimals rounds, and holds 32 digits before the point.
+        (
+            "<a> // <b>",
+            {"a": "HUGEINT", "b": "HUGEINT"},
+            [
+                (a * x, b * y, abs(a) // b * x * y)
+                for a in (0, 1, 6, 7, 10**31, 10**32 - 1, 10**32, 10**37 + 123456789, 10**38 - 1)
+                for b in (1, 2, 3, 7, 999_999, 1_000_000, 1_000_001, 10**20, 10**38 - 1)
+                for x in (1, -1)
+                for y in (1, -1)
+            ],
+        ),
+        ("<a> // <b>", {"a": "BIGINT", "b": "BIGINT"}, [(-7, 2, -3), (7, -2, -3), (2**63 - 1, 1, 2**63 - 1)]),
+        ("<a> % <b>", {"a": "BIGINT", "b": "BIGINT"}, [(-7, 2, -1), (7, -2, 1), (-7, None, None)]),
+        (
+            "(CAST([5, NULL, 7] AS BIGINT[]))[<a> + 1]",
+            {"a": "BIGINT"},
+            [(0, 5), (1, None), (2, 7), (3, None), (None, None)],
+        ),
+        ("<a> - <b>", {"a": "DATE", "b": "DATE"}, [(dt.date(2024, 3, 1), dt.date(2024, 2, 28), 2)]),
+        (
+            "<a> IS NOT DISTINCT FROM <b>",
+            {"a": "BIGINT", "b": "BIGINT"},
+            [(None, None, True), (1, None, False)],
+        ),
+        (
+            "<a> || '\\{}${x}''' || <a>",
+            {"a": "VARCHAR"},
+            [("三", "三\\{}${x}'三"), ("\\", "\\\\{}${x}'\\")],
+        ),
+        ("sign(<a>)", {"a": "HUGEINT"}, [(10**37, 1), (-(10**37), -1), (0, 0), (None, None)]),
+    ],
+)
+def test_words_of_other_meaning(
+    spark: Any, text: str, types: dict[str, str], rows: list[tuple[Any, ...]]
+) -> None:
+    kinds = {
+        "HUGEINT": pa.decimal128(38, 0),
+        "BIGINT": pa.int64(),
+        "DATE": pa.date32(),
+        "VARCHAR": pa.string(),
+    }
+    template = text.replace("{", "{{").replace("}", "}}")
+    columns = {
+        name: pa.array([r[i] for r in rows], kinds[kind]) for i, (name, kind) in enumerate(types.items())
+    }
+    with settings(spark):
+        spark.createDataFrame(pa.table({**columns, "n": list(range(len(rows)))})).createOrReplaceTempView(
+            "given"
+        )
+        query = f"SELECT {spark_text(template, **types)} AS found FROM given ORDER BY n"
+        assert [row[0] for row in spark.sql(query).collect()] == [row[-1] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "text", ["date_diff('day', <a>, <a>)", "<a> / 2", "list_median(<a>)", "strftime(<a>, '%j')"]
+)
+def test_what_has_no_known_translation_is_an_error(text: str) -> None:
+    with pytest.raises(Untranslatable):
+        spark_text(text, a="DATE")
+
+
+def test_the_error_names_the_rule(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything runs."""
+
+    def nothing(self: Dialect, sql: str) -> str:
+        raise Untranslatable("frobnicate(x)")
+
+    monkeypatch.setattr(Dialect, "text", nothing)
+    generated_book(tmp_path / "book", pack.vocabulary, Generator(3, constants_of(pack)), 5)
+    with pytest.raises(SanchaError, match=r"the rule `.+` holds .*frobnicate\(x\)"):
+        replay_on_spark(tmp_path / "book", pack, tmp_path / "run", spark=object())  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()
+
+
+# -- runs -------------------------------------------------------------------------------------------------------------
+
+
+def test_generated_packs_agree(tmp_path: Path, spark: Any, pack: Pack) -> None:
+    book = tmp_path / "book"
+    generated_book(book, pack.vocabulary, Generator(3, constants_of(pack)), 150)
+    for seed in range(2):
+        generated_pack(tmp_path / f"pack{seed}", seed)
+        row = replay(book, tmp_path / f"pack{seed}", tmp_path / f"row{seed}", engine="row", progress=False)
+        run = replay_on_spark(book, tmp_path / f"pack{seed}", tmp_path / f"spark{seed}", spark=spark)
+        assert differences(run.path, row.path) == []
+        assert run.outcomes == row.outcomes
+        assert not (tmp_path / f".spark{seed}.partial").exists()
+
+
+def test_settings_of_a_session_are_put_back(spark: Any) -> None:
+    spark.conf.set("spark.sql.session.timeZone", "Asia/Shanghai")
+    with settings(spark):
+        assert spark.conf.get("spark.sql.session.timeZone") == "UTC"
+    assert spark.conf.get("spark.sql.session.timeZone") == "Asia/Shanghai"
+    assert spark.conf.get("spark.sql.ansi.doubleQuotedIdentifiers") == "false"
+
+
+# -- clusters ---------------------------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind((HOST, 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def process(command: Sequence[str], log: Path, ready: str | Callable[[], bool]) -> Iterator[Path]:
+    """A server, until the block ends; `ready` is a text of its log, or says that it answers."""
+    env = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": HOST}
+    with log.open("wb") as out:
+        server = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, env=env, start_new_session=True
+        )
+    try:
+        for _ in range(600):
+            text = log.read_text(encoding="utf-8", errors="replace")
+            if ready in text if isinstance(ready, str) else ready():
+                break
+            assert server.poll() is None, text
+            time.sleep(0.25)
+        else:
+            pytest.fail(f"no `{ready}`: {log.read_text(encoding='utf-8', errors='replace')}")
+        yield log
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as found:
+        return found.connect_ex((HOST, port)) == 0
+
+
+def spark_command(name: str, *args: str) -> list[str]:
+    return [str(Path(pyspark.__file__).parent / "bin" / name), *args]
+
+
+def run_by_command(book: Path, pack: Path, out: Path, *options: str) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "sancha.cli",
+        "replay",
+        str(book),
+        "--pack",
+        str(pack),
+        "--out",
+        str(out),
+    ]
+    env = {**os.environ, "SPARK_LOCAL_IP": HOST}
+    found = subprocess.run([*command, "--engine", "spark", *options], capture_output=True, text=True, env=env)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory, pack: Pack) -> Path:
+    """A folder with a book, a pack, and their run by the row engine."""
+    folder = tmp_path_factory.mktemp("judged")
+    generated_book(folder / "book", pack.vocabulary, Generator(5, constants_of(pack)), 60)
+    generated_pack(folder / "pack", 3, rules=5)
+    replay(folder / "book", folder / "pack", folder / "row", engine="row", progress=False)
+    return folder
+
+
+def test_a_standalone_master_with_two_workers(judged: Path, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"spark://{HOST}:{port}"
+    deploy = "org.apache.spark.deploy"
+    master = spark_command("spark-class", f"{deploy}.master.Master", "--host", HOST, "--port", str(port))
+    worker = spark_command("spark-class", f"{deploy}.worker.Worker", "--host", HOST, "-c", "1", "-m", "1g")
+    with process([*master, "--webui-port", "0"], tmp_path / "master", "New state: ALIVE"):
+        works = [[*worker, "-d", str(tmp_path / f"w{i}"), "--webui-port", "0", url] for i in range(2)]
+        joined = "Successfully registered with master"
+        with process(works[0], tmp_path / "one", joined), process(works[1], tmp_path / "two", joined):
+            run_by_command(judged / "book", judged / "pack", tmp_path / "run", "--master", url)
+            logs = [(tmp_path / name).read_text() for name in ("one", "two")]
+    assert differences(tmp_path / "run", judged / "row") == []
+    assert all("Asked to launch executor" in log for log in logs)
+
+
+def test_spark_connect(judged: Path, tmp_path: Path) -> None:
+    pytest.importorskip("grpc", reason="needs pyspark[connect]")
+    port = free_port()
+    command = spark_command(
+        "spark-submit",
+        *("--master", "local[2]", "--conf", f"spark.connect.grpc.binding.port={port}"),
+        *("--conf", "spark.ui.enabled=false", "--conf", "spark.sql.shuffle.partitions=4"),
+        *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"),
+    )
+    with process(command, tmp_path / "server", lambda: answers(port)):
+        run_by_command(judged / "book", judged / "pack", tmp_path / "run", "--remote", f"sc://{HOST}:{port}")
+    assert differences(tmp_path / "run", judged / "row") == []
