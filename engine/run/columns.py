@@ -173,6 +173,7 @@ class Columns:
         """The rules that call functions of the row evaluator, with the operators that they call them for."""
         reasons = {f.name: f.reason for f in self.compiler.numbers.functions.values()}
         cells = {cell.name: cell for cell in self.shown}
+        shown: list[tuple[str, tuple[str, ...]]]
         shown = [(c.rule.id, (c.code, c.version, c.judged)) for c in self.rules]
         shown += [(c.plan.id, (c.where, c.group, c.measure, c.open, *c.doubts)) for c in self.portfolio]
         found = {}
