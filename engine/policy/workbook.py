@@ -198,7 +198,7 @@ class Workbook:
                     no_network=True,
                 )
                 for event, element in events:
-                    is_row = element.tag.endswith("w")
+                    is_row = str(element.tag).endswith("row")
                     if is_row and event == "start":
                         above, row = row, int(element.get("r", row + 1))  # the numbers may be left out
                         if row <= above:
