@@ -331,32 +331,50 @@ def import_(
 
 @app.command()
 def replay(
-    book: Annotated[Path, typer.Argument(help="Folder of the book.")],
+    book: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of the book; of `--engine spark` also a URL, or `table:` and a database."
+        ),
+    ],
     folder: Annotated[Path, typer.Option("--out", help="Folder of the results.")],
     pack: PackOption = DEMONSTRATION_PACK,
     engine: Annotated[str, typer.Option(help="`columns` (DuckDB), `row` or `spark`.")] = "columns",
     hindsight: Annotated[
         bool, typer.Option("--with-hindsight/--as-decided", help="See facts that became known later.")
     ] = False,
+    as_of: Annotated[
+        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the book.")
+    ] = None,
     master: Annotated[
         str | None, typer.Option(help="Of `--engine spark`: a master, such as `spark://host:7077` or `yarn`.")
     ] = None,
     remote: Annotated[
-        str | None, typer.Option(help="Of `--engine spark`: a Spark Connect server, such as `sc://host:15002`.")
+        str | None,
+        typer.Option(help="Of `--engine spark`: a Spark Connect server, such as `sc://host:15002`."),
     ] = None,
 ) -> None:
     """Judge every file of a book by every rule."""
     if engine == "spark":
         from sancha.engine.run.spark import replay_on_spark
 
-        found = replay_on_spark(book, pack, folder, master=master, remote=remote, hindsight=hindsight)
+        found = replay_on_spark(
+            book,
+            pack,
+            folder,
+            master=master,
+            remote=remote,
+            hindsight=hindsight,
+            as_of=as_of and as_of.date(),
+        )
         print_run(found.info, folder)
         return
     if master or remote:
         raise SanchaError("`--master` and `--remote` belong to `--engine spark`")
     from sancha.engine.run.replay import replay as run_replay
 
-    run = run_replay(book, pack, folder, engine=engine, hindsight=hindsight, progress=True)
+    day = as_of and as_of.date()
+    run = run_replay(Path(book), pack, folder, engine=engine, hindsight=hindsight, as_of=day, progress=True)
     print_run(run.info, folder)
 
 

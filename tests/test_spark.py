@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from agreement import Generator, constants_of, differences, generated_book
 from expressions import Expressions
@@ -219,6 +220,15 @@ def spark_text(duckdb: str, **types: str) -> str:
             {"a": "VARCHAR"},
             [("三", "三\\{}${x}'三"), ("\\", "\\\\{}${x}'\\")],
         ),
+        # Spark's own negative keeps 34 digits.
+        ("-<a>", {"a": "HUGEINT"}, [(10**38 - 1, 1 - 10**38), (1 - 10**38, 10**38 - 1), (None, None)]),
+        ("abs(<a>)", {"a": "HUGEINT"}, [(10**38 - 1, 10**38 - 1), (1 - 10**38, 10**38 - 1), (0, 0)]),
+        (
+            "<a> + <b>",
+            {"a": "HUGEINT", "b": "HUGEINT"},
+            [(10**38 - 2, 1, 10**38 - 1), (-1, 2 - 10**38, 1 - 10**38)],
+        ),
+        ("<a> * <b>", {"a": "HUGEINT", "b": "HUGEINT"}, [(10**19 - 1, 10**19 - 1, (10**19 - 1) ** 2)]),
         ("sign(<a>)", {"a": "HUGEINT"}, [(10**37, 1), (-(10**37), -1), (0, 0), (None, None)]),
     ],
 )
@@ -277,6 +287,35 @@ def test_generated_packs_agree(tmp_path: Path, spark: Any, pack: Pack) -> None:
         assert differences(run.path, row.path) == []
         assert run.outcomes == row.outcomes
         assert not (tmp_path / f".spark{seed}.partial").exists()
+
+
+def test_books_that_the_session_reads(spark: Any, judged: Path, tmp_path: Path) -> None:
+    """At a URL, and as tables of a catalog."""
+    url = (judged / "book").as_uri()
+    assert "://" in url
+    run = replay_on_spark(url, judged / "pack", tmp_path / "url", spark=spark)
+    assert differences(run.path, judged / "row") == []
+    spark.sql(f"CREATE DATABASE bank LOCATION '{(tmp_path / 'bank').as_uri()}'")
+    for path in (judged / "book").rglob("*.parquet"):
+        name = path.relative_to(judged / "book").with_suffix("").as_posix().replace("/", "_")
+        spark.sql(f"CREATE TABLE bank.{name} USING parquet LOCATION '{path.as_uri()}'")
+    with pytest.raises(SanchaError, match="no day of its own"):
+        replay_on_spark("table:bank", judged / "pack", tmp_path / "no", spark=spark)
+    as_of = dt.date(2024, 12, 31)
+    run = replay_on_spark("table:bank", judged / "pack", tmp_path / "tables", spark=spark, as_of=as_of)
+    assert differences(run.path, judged / "row") == []
+
+
+def test_bad_books_that_the_session_reads(spark: Any, judged: Path, tmp_path: Path) -> None:
+    book = tmp_path / "book"
+    shutil.copytree(judged / "book", book)
+    loans = pq.read_table(book / "loans.parquet")
+    pq.write_table(pa.concat_tables([loans, loans.slice(0, 1)]), book / "loans.parquet")
+    with pytest.raises(SanchaError, match="more than once"):
+        replay_on_spark(book.as_uri(), judged / "pack", tmp_path / "run", spark=spark)
+    with pytest.raises(SanchaError, match="no book"):
+        replay_on_spark((tmp_path / "none").as_uri(), judged / "pack", tmp_path / "run", spark=spark)
+    assert not (tmp_path / "run").exists()
 
 
 def test_settings_of_a_session_are_put_back(spark: Any) -> None:

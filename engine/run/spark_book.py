@@ -265,7 +265,8 @@ def _of_columns(
     frame: DataFrame, fields: Mapping[str, Field], names: Sequence[str], rows: int, counted: Sequence[str]
 ) -> tuple[dict[str, ColumnBounds], dict[str, bool]]:
     """The bounds of columns, and whether further ones have a value in every row."""
-    texts = ["1 AS one"]
+    # A count makes it one row, even of no columns.
+    texts = ["count(*) AS rows"]
     for i, name in enumerate(names):
         texts.append(f"count({quoted(name)}) AS n{i}")
         if fields[name].type.name in DECIMALS or fields[name].type.name in _WHOLE:

@@ -147,7 +147,8 @@ def _spark(text: str, **parts: exp.Expression) -> exp.Expression:
 #: before them; where that may not suffice, the dividend is divided in two steps.
 _DIVIDED = f"CAST((x - x % y) / y AS {HUGE})"
 _LARGE = _DIVIDED.replace("y", "1000000")
-_QUOTIENT = f"""(CASE WHEN abs(x) < 100000000000000000000000000000000 OR abs(y) >= 1000000 THEN {_DIVIDED}
+_QUOTIENT = f"""(CASE WHEN x < 100000000000000000000000000000000 AND x > -100000000000000000000000000000000
+      OR y >= 1000000 OR y <= -1000000 THEN {_DIVIDED}
     ELSE CAST(({_LARGE} - {_LARGE} % y) / y AS {HUGE}) * 1000000
          + CAST((({_LARGE} % y) * 1000000 + x % 1000000
                  - (({_LARGE} % y) * 1000000 + x % 1000000) % y) / y AS {HUGE}) END)"""
@@ -351,6 +352,17 @@ class _Rewriter:
                 inner.set("this", exp.cast(inner.this.copy(), HUGE, dialect="spark"))
         return node
 
+    def negated(self, node: exp.Expression) -> exp.Expression:
+        """Spark's negative of a decimal, and with it `abs`, keeps 34 digits; its difference keeps all."""
+        if self.type(node) in _INTEGERS or isinstance(node.this, exp.Literal):
+            return node
+        return _spark("(0 - x)", x=_wrapped(node.this))
+
+    def absolute(self, node: exp.Expression) -> exp.Expression:
+        if self.type(node) in _INTEGERS:
+            return node
+        return _spark("(CASE WHEN x < 0 THEN 0 - x ELSE x END)", x=_wrapped(node.this))
+
     def data_type(self, node: exp.Expression) -> exp.Expression:
         return exp.DataType.build(HUGE, dialect="spark") if node.is_type("int128") else node
 
@@ -461,6 +473,8 @@ _FUNCTIONS = {
 _REWRITES: dict[type[exp.Expression], Callable[[_Rewriter, Any], exp.Expression]] = {
     exp.IntDiv: _Rewriter.divided,
     exp.Sub: _Rewriter.subtracted,
+    exp.Neg: _Rewriter.negated,
+    exp.Abs: _Rewriter.absolute,
     exp.Cast: _Rewriter.cast,
     exp.DataType: _Rewriter.data_type,
     exp.Length: _Rewriter.length,
