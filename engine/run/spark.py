@@ -214,11 +214,11 @@ def settings(spark: SparkSession) -> Iterator[None]:
         with quiet():
             yield
     finally:
-        for name, value in before.items():
-            if value is None:
+        for name, old in before.items():
+            if old is None:
                 spark.conf.unset(name)
             else:
-                spark.conf.set(name, value)
+                spark.conf.set(name, old)
 
 
 class SparkPlan:
@@ -419,7 +419,7 @@ def _judge(
 
 def register(spark: SparkSession, functions: Iterable[Function], calendar: Calendar) -> None:
     """Make the functions known to a session that queries call in Python, on the workers."""
-    from pyspark.sql.functions import arrow_udf
+    from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]
 
     for f in (*functions, *calendar_functions(calendar)):
         spark.udf.register(f.name, arrow_udf(f.call, _TYPES.get(f.result, f.result)))
