@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
+from rich.text import Text
 
 from sancha import __version__
 from sancha.engine.diagnostics import SanchaError, did_you_mean, explanation, known_codes
@@ -306,9 +307,15 @@ def synth(
 
 @app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="CSV, XLSX or Parquet file, or a folder of them.")],
     mapping: Annotated[Path, typer.Option("--mapping", help="YAML file that maps columns to facts.")],
     folder: Annotated[Path, typer.Option("--out", help="Folder of the book.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="CSV, XLSX, Parquet or DuckDB file, or a folder of them; none for databases alone.",
+            show_default=False,
+        ),
+    ] = None,
     vocabulary: Annotated[
         Path | None,
         typer.Option(
@@ -327,6 +334,32 @@ def import_(
     with progress("import") as step:
         result = import_extract(source, mapping, load_vocabulary(path), folder, progress=step)
     out.print(result.text(), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def rejects(
+    book: Annotated[Path, typer.Argument(help="Folder of an imported book.", show_default=False)],
+    source: Annotated[str | None, typer.Option(help="Only of this source of the mapping.")] = None,
+    fact: Annotated[str | None, typer.Option(help="Only of this fact or field.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write all of them as CSV.")] = None,
+    most: Annotated[int, typer.Option(help="Lines to show.", min=1)] = 20,
+) -> None:
+    """List what an import could not read: row, column, value and reason."""
+    from sancha.engine.book.rejects import list_rejects, write_rejects
+
+    if csv is not None:
+        count = write_rejects(book, csv, source=source, fact=fact)
+        out.print(f"{csv}: {count:,} rejects", markup=False, highlight=False, soft_wrap=True)
+        return
+    rows, total = list_rejects(book, source=source, fact=fact, most=most)
+    shown = Table(box=None, pad_edge=False)
+    for column in rows.column_names:
+        shown.add_column(column, overflow="fold")
+    for row in rows.to_pylist():
+        shown.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+    out.print(shown)
+    if total > rows.num_rows:
+        out.print(f"{rows.num_rows} of {total:,}; --csv FILE writes all", highlight=False)
 
 
 @app.command()
