@@ -3,11 +3,12 @@
 # make test    all tests
 # make lint    formatting, style, types
 # make docs    the tables of the language references, from the engine's own
+# make spark   Apache Spark for `sancha replay --engine spark`, into .venv (needs Java 17)
 # make lock    resolve the dependencies anew (needs uv)
 # make wheel   a wheel in dist/
 
 .DEFAULT_GOAL := demo
-.PHONY: setup demo test lint docs lock wheel example-sba example-bpic2012 clean
+.PHONY: setup demo test lint docs lock spark wheel example-sba example-bpic2012 clean
 
 SANCHA := .venv/bin/sancha
 READY := .venv/ready
@@ -39,9 +40,15 @@ example-bpic2012: $(READY)
 docs: $(READY)
 	@.venv/bin/python -m sancha.engine.feel.manual
 
+# Spark weighs 400 MB: it has a lock of its own, over the same versions of what both need.
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 lock:
-	@uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+	@$(COMPILE) --extra test --extra lint --extra benchmark --extra postgres --output-file requirements.lock
+	@$(COMPILE) --extra spark --constraint requirements.lock --output-file requirements-spark.lock
+
+spark: $(READY)
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-spark.lock
 
 wheel: $(READY)
 	@.venv/bin/python -m build --wheel --no-isolation
