@@ -329,7 +329,7 @@ _CHILD = (
     ),
     (
         "count(inspections[on_site]) <= 1",
-        "coalesce(j.v, 0) >= 1",
+        "coalesce(j.v, 0) <= 1",
         "SELECT loan_id, count(*) AS v FROM inspections WHERE on_site GROUP BY loan_id",
         False,
     ),
@@ -490,9 +490,9 @@ def write_pack(folder: Path, kinds: tuple[str, ...] | None = None, copies: int =
     chosen = rules(kinds)
     for copy in range(copies):
         for rule in chosen:
-            id = rule.id if not copy else f"{rule.id}-{copy}"
+            id = rule.id if not copy else f"{rule.id}x{copy}"
             # A copy differs in its condition, so that it is no copy to the planner.
-            applies = rule.applies if not copy else f"{rule.applies} and loan.amount != {copy}"
+            applies = rule.applies if not copy else f"{rule.applies} and loan.amount != {5_000_000 + copy}"
             made.append(MixRule(id, rule.kind, applies, rule.require, rule.sql_applies, rule.sql_require))
             files[f"rules/{id}.yaml"] = (
                 f"rule: {id}\njudged on: loan.decided_on\nin force: {{from: 2015-01-01}}\n"

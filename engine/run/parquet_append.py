@@ -100,7 +100,7 @@ def _encoded(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, table.schema, **_COMPRESSION) as writer:
         writer.write_table(table, row_group_size=max(table.num_rows, 1))
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def _moved(footer: bytes, by: int) -> bytes:

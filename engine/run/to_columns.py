@@ -796,10 +796,10 @@ class Compiler:
         table = node.table
         inputs = [self.value(core, env) for core in node.inputs]
         within = _Env(env, {input_name(i): value for i, value in enumerate(inputs)})
-        if (found := self.lookups.row(table, inputs)) is not None:
+        if (place := self.lookups.row(table, inputs)) is not None:
             outputs = [self.value(row.outputs[node.output], within) for row in table.rows]
             default = None if table.default is None else self.value(table.default[node.output], within)
-            return self.picked(found, outputs, default or Missing(self.relations.book))
+            return self.picked(place, outputs, default or Missing(self.relations.book))
         met = [self.all_of([self.boolean(test, within) for test in row.tests]) for row in table.rows]
         outputs = [self.value(row.outputs[node.output], within) for row in table.rows]
         default = None if table.default is None else self.value(table.default[node.output], within)
