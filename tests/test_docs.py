@@ -20,7 +20,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-TUTORIALS = [ROOT / "docs" / name for name in ("tutorial-policy-owner.md", "tutorial-auditor.md", "impact.md")]
+TUTORIALS = [
+    ROOT / "docs" / name for name in ("tutorial-policy-owner.md", "tutorial-auditor.md", "impact.md")
+]
 COMMENT = r"(?:<!-- (?P<verb>[\w ]+)(?:: (?P<path>.+?))? -->\n)?"
 BLOCK = re.compile(COMMENT + r"```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -260,7 +260,7 @@ class Databases:
         text = self._connection_text(source)
         if text not in self._postgres:
             try:
-                from adbc_driver_postgresql import dbapi as driver  # type: ignore[import-untyped]
+                from adbc_driver_postgresql import dbapi as driver
             except ImportError:
                 raise SanchaError(
                     "PostgreSQL is read by a driver that is not installed",

@@ -122,7 +122,7 @@ class Dialect:
 
 def _translated(sql: str, types: dict[str, str]) -> str:
     try:
-        tree = sqlglot.parse_one(sql, read="duckdb")
+        tree: Any = sqlglot.parse_one(sql, read="duckdb")
     except SqlglotError as error:
         raise Untranslatable(sql) from error
     # A parent lets the root be replaced like any other node.
@@ -450,12 +450,13 @@ class _Rewriter:
 def _expanded(name: str, args: Sequence[exp.Expression]) -> exp.Expression:
     parameters, text = _MACROS[name]
     given = {p: _wrapped(a) for p, a in zip(parameters.split(), args, strict=True)}
-    tree = exp.Paren(this=_spark(text, **given))
+    tree: Any = exp.Paren(this=_spark(text, **given))
     for call in list(tree.find_all(exp.Anonymous)):
         inner = call.name.lower()
         if inner in _MACROS:
             call.replace(_expanded(inner, call.expressions))
-    return tree.this
+    root: exp.Expression = tree.this
+    return root
 
 
 def _wrapped(node: exp.Expression) -> exp.Expression:
