@@ -53,7 +53,7 @@ from sancha.engine.run.working import (
 MEMORY = "2GB"
 #: Chunks that are judged at a time, at most: each needs its share of the memory.
 MOST_WORKERS = 4
-_WIDE = Context(prec=100)
+_WIDE = Context(prec=13_000)
 
 
 @dataclass(frozen=True)
