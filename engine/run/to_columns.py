@@ -628,10 +628,11 @@ class Compiler:
         """A list-valued cell of some values, and what its element is in the scope of its elements."""
         numbers = [v for v in values if isinstance(v, Exact)]
         plain = next((v for v in values if isinstance(v, Plain)), None)
-        if plain is not None or not any(not isinstance(v, Missing) for v in values):
-            kind = plain.cell.type if plain is not None else "BOOLEAN"
+        if all(isinstance(v, Missing) for v in values):
+            return self.list_of([self.null("BOOLEAN")] * len(values), "BOOLEAN"), Missing
+        if plain is not None:
+            kind, made = plain.cell.type, plain.type
             cells = [self.null(kind) if isinstance(v, Missing) else v.cell for v in values]  # type: ignore[union-attr]
-            made = plain.type if plain is not None else t.BOOLEAN
             return self.list_of(cells, kind), lambda s: Plain(
                 self.relations.raw(s, ELEMENT, kind, True), made
             )
