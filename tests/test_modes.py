@@ -111,6 +111,8 @@ def expression(seed: int, kind: str) -> str:
     """One that both languages have."""
     text = Expressions(random.Random(seed), SCOPE).of(kind, 4)
     assume(not any(f"{name}(" in text for name in STRICT_ONLY))
+    # The sum of no items is 0 in the strict language, null in the standard.
+    assume(not re.search(r"sum\((?:calls|\w+\[)", text))
     return text
 
 
@@ -127,8 +129,10 @@ def test_where_the_strict_language_has_an_answer_the_full_one_has_the_same(seed:
     strict = compile_core(core)({name: value for name, (_, value) in FACTS.items()}, LISTS, {}, AS_OF)
     assume(strict is not None)
     found = compile_text(text, VALUES, keys=KEYS).run(VALUES)
-    if found.value is None and "sum(" in text:
-        return  # the sum of no items is 0 in the strict language, null in the standard
+    # A range that ends before it starts holds nothing in the strict language, and is null in the standard; some
+    # parameters have other names.
+    if any(w.kind in ("invalid range", "arguments") for w in found.warnings):
+        return
     assert found.value is not None, (text, found.warnings)
     assert plain(to_text(found.value)) == plain(str(as_text(strict, core.type))), text
     compared[core.type.name] += 1

@@ -510,7 +510,11 @@ def test_the_book_is_opened_once(
     tmp_path: Path, demo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = []
-    monkeypatch.setattr(replay_module, "open_book", lambda *args: opened.append(args) or open_book(*args))
+    monkeypatch.setattr(
+        replay_module,
+        "open_book",
+        lambda *args, **options: opened.append(args) or open_book(*args, **options),
+    )
     demo(tmp_path / "run")
     assert len(opened) == 1
 
