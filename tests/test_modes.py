@@ -107,11 +107,18 @@ def plain(text: str) -> str:
         return text if moment is None else to_text(moment)
 
 
+#: What the standard refuses and the strict language answers: ranges that end before they start (they hold nothing),
+#: other names of parameters, sums and means of durations.
+OTHERWISE = ("invalid range", "arguments")
+NUMBERS_ONLY = ("sum: ", "mean: ")
+
+
 def expression(seed: int, kind: str) -> str:
     """One that both languages have."""
     text = Expressions(random.Random(seed), SCOPE).of(kind, 4)
     assume(not any(f"{name}(" in text for name in STRICT_ONLY))
-    # The sum of no items is 0 in the strict language, null in the standard.
+    # The sum of no items is 0 in the strict language, null in the standard; letters become capitals one by one.
+    assume("ß" not in text or "case(" not in text)
     assume(not re.search(r"sum\((?:calls|\w+\[)", text))
     return text
 
@@ -129,9 +136,7 @@ def test_where_the_strict_language_has_an_answer_the_full_one_has_the_same(seed:
     strict = compile_core(core)({name: value for name, (_, value) in FACTS.items()}, LISTS, {}, AS_OF)
     assume(strict is not None)
     found = compile_text(text, VALUES, keys=KEYS).run(VALUES)
-    # A range that ends before it starts holds nothing in the strict language, and is null in the standard; some
-    # parameters have other names.
-    if any(w.kind in ("invalid range", "arguments") for w in found.warnings):
+    if any(w.kind in OTHERWISE or w.message.startswith(NUMBERS_ONLY) for w in found.warnings):
         return
     assert found.value is not None, (text, found.warnings)
     assert plain(to_text(found.value)) == plain(str(as_text(strict, core.type))), text
