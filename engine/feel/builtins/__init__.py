@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 
 from sancha.engine.feel.builtins.registry import BUILTINS, Builtin, FeelError
 
 for _module in ("conversions", "numbers", "texts", "lists", "contexts", "ranges", "temporal"):
-    with contextlib.suppress(ModuleNotFoundError):
-        importlib.import_module(f"{__name__}.{_module}")
+    importlib.import_module(f"{__name__}.{_module}")
 
 __all__ = ["BUILTINS", "Builtin", "FeelError", "names"]
 
