@@ -658,22 +658,7 @@ class _FullParser(_Parser):
             if known > 1:
                 name, span = self.named(known)
                 return s.Name(span, name)
-        self.take()
-        span = (token.start, token.end)
-        if token.kind == "number":
-            return s.Literal(span, Decimal(token.value))
-        if token.kind == "text":
-            return s.Literal(span, token.value)
-        if token.kind == "temporal":
-            return s.Temporal(span, token.value)
-        if token.kind == "keyword" and token.value in ("true", "false", "null"):
-            return s.Literal(span, {"true": True, "false": False, "null": None}[token.value])
-        if token.kind == "operator" and token.value == "?":
-            return s.Name(span, "?")
-        if token.kind == "operator" and token.value in ("(", "[", "]"):
-            return self.bracketed(token)
-        self.at -= 1
-        raise self.unexpected(token, "expected a value")
+        return super().atom()
 
     def context(self) -> s.Node:
         start = self.take().start
