@@ -80,7 +80,7 @@ def replay(
     if policy.product is not None:
         plan = dataclasses.replace(plan, facts=plan.facts | {policy.product})
     day = as_of or opened.as_of
-    run = _Run(policy, opened, plan, day, hindsight, exceptions)
+    run = Replay(policy, opened, plan, day, hindsight, exceptions)
     key = _key(run) if engine == "columns" else None
     rules = [Label(rule.id, rule.stage, rule.versions) for rule in plan.rules]
     groups = [Label(rule.id, rule.stage, (rule.version,)) for rule in plan.portfolio]
@@ -180,7 +180,7 @@ class Counts:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Run:
+class Replay:
     """What is to be run."""
 
     pack: Pack
@@ -191,7 +191,7 @@ class _Run:
     exceptions: bool
 
 
-def _key(run: _Run) -> dict[str, Any]:
+def _key(run: Replay) -> dict[str, Any]:
     """All that the results depend on."""
     stats = {name: path.stat() for name, path in run.book.tables.items()}
     return {
@@ -232,7 +232,7 @@ def _bar(shown: bool, files: int, *messages: str) -> Iterator[Callable[[int], No
         yield lambda count: bar.advance(task, count)
 
 
-def _write_groups(run: _Run, tallies: dict[str, Tally], reference: Reference, writer: RunWriter) -> None:
+def write_groups(run: Replay, tallies: dict[str, Tally], reference: Reference, writer: RunWriter) -> None:
     """The outcomes of the portfolio rules."""
     rows: list[dict[str, Any]] = []
     counts = Counts()
@@ -261,7 +261,7 @@ def _write_groups(run: _Run, tallies: dict[str, Tally], reference: Reference, wr
 # -- as columns -------------------------------------------------------------------------------------------------------
 
 
-def _judge_columns(run: _Run, writer: RunWriter, step: Callable[[int], None]) -> dict[str, list[str]]:
+def _judge_columns(run: Replay, writer: RunWriter, step: Callable[[int], None]) -> dict[str, list[str]]:
     """The columnar engine: chunk by chunk. Gives the rules that are computed in part by the row's functions."""
     tallies = {plan.id: Tally() for plan in run.plan.portfolio}
     for note in writer.done:
@@ -280,7 +280,7 @@ def _judge_columns(run: _Run, writer: RunWriter, step: Callable[[int], None]) ->
         writer.commit({"files": chunk.files, "tallies": told})
         step(chunk.files)
     shutil.rmtree(spill, ignore_errors=True)
-    _write_groups(run, tallies, read_reference(run.book, run.pack.vocabulary), writer)
+    write_groups(run, tallies, read_reference(run.book, run.pack.vocabulary), writer)
     return columns.row_functions()
 
 
@@ -309,7 +309,7 @@ def _tally(told: Mapping[str, Any]) -> Tally:
 # -- row by row -------------------------------------------------------------------------------------------------------
 
 
-def _judge_rows(run: _Run, writer: RunWriter, step: Callable[[int], None]) -> dict[str, list[str]]:
+def _judge_rows(run: Replay, writer: RunWriter, step: Callable[[int], None]) -> dict[str, list[str]]:
     """The row engine: the definition, file by file."""
     evaluator = Evaluator(run.pack, plan=run.plan)
     places = {rule.id: (number, rule) for number, rule in enumerate(run.plan.rules)}
@@ -352,11 +352,11 @@ def _judge_rows(run: _Run, writer: RunWriter, step: Callable[[int], None]) -> di
             step(len(codes))
             codes, exceptions = [], []
     writer.count(counts.table())
-    _write_groups(run, tallies.tallies, reference, writer)
+    write_groups(run, tallies.tallies, reference, writer)
     return {}
 
 
-ENGINES: dict[str, Callable[[_Run, RunWriter, Callable[[int], None]], dict[str, list[str]]]] = {
+ENGINES: dict[str, Callable[[Replay, RunWriter, Callable[[int], None]], dict[str, list[str]]]] = {
     "columns": _judge_columns,
     "row": _judge_rows,
 }

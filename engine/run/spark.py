@@ -393,7 +393,7 @@ def _column(name: str, field: Field, bounds: ColumnBounds) -> str:
 def _judge(
     plan: SparkPlan, spark: SparkSession, work: Path, writer: RunWriter, exceptions: bool
 ) -> dict[str, list[str]]:
-    from sancha.engine.run.replay import _Run, _write_groups
+    from sancha.engine.run.replay import Replay, write_groups
 
     mark = f"q{uuid.uuid4().hex[:8]}"
     columns = plan.columns
@@ -410,10 +410,10 @@ def _judge(
             _write_exceptions(plan, spark, views, work, writer, counts, mark)
         tallies = {c.plan.id: _tally(plan, spark, i) for i, c in enumerate(columns.portfolio)}
     source = plan.source
-    run = _Run(plan.pack, source.book, plan.plan, plan.as_of, False, exceptions)
+    run = Replay(plan.pack, source.book, plan.plan, plan.as_of, False, exceptions)
     lists = [name for name in plan.plan.reference if REFERENCE + name in source.book.tables]
     reference = {name: source.reference(REFERENCE + name).to_pylist() for name in lists}
-    _write_groups(run, tallies, reference, writer)
+    write_groups(run, tallies, reference, writer)
     return columns.row_functions()
 
 
