@@ -7,7 +7,7 @@ Each way to run is a process of its own, with the same two threads and the same 
 turn, round by round: ratios are of the same round. The answers are compared file by file before anything is reported.
 
     sancha            codes, counts by branch, product and quarter, and exceptions with evidence: a whole replay
-    sancha, codes     the same without the exceptions
+    codes             the same without the exceptions
     hand              the rules by hand in DuckDB SQL, one expression a rule; codes as Parquet, and counts a rule
     hand, by group    the same with the counts that sancha gives: by branch, product and quarter, with the exposure
     scan              DuckDB reads the columns that the rules read, and does nothing with them
@@ -249,7 +249,7 @@ def by_zen(folder: Path, book: Path, options: argparse.Namespace) -> Callable[[]
 
 WHOLE: dict[str, Callable[[Path, Path, argparse.Namespace], None]] = {
     "sancha": by_sancha,
-    "sancha, codes": codes_by_sancha,
+    "codes": codes_by_sancha,
     "hand": by_hand,
     "hand, by group": by_hand_with_groups,
     "scan": scan,
@@ -350,22 +350,22 @@ def main() -> None:
         ways = [w for w in ways if w in options.ways.split(",")]
     found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     for _ in range(options.rounds):
-        # `sancha, codes` leaves a run of its own: the whole replay goes last.
+        # `codes` leaves a run of its own: the whole replay goes last.
         for way in reversed(ways):
             found[way].append(measured(way, options))
     files = json.loads((Path(options.book) / "book.json").read_text())["loans"]
     print(f"{files:,} files, {len(pack.rules)} rules, {options.rounds} rounds, {THREADS} threads, {MEMORY}")
     print(compare(folder, options))
     print(
-        "\n| | seconds | CPU s | peak memory | time of `sancha, codes` by its own | files × rules a second |"
+        "\n| | seconds | CPU s | peak memory | time of `codes` by its own | files × rules a second |"
     )
     print("|---|---|---|---|---|---|")
     for way, runs in found.items():
         seconds, cpu, memory = (statistics.median(r[k] for r in runs) for k in ("seconds", "cpu", "memory"))
         many = RECORDS.get(way, files)
         ratio = "–"
-        if "sancha, codes" in found:
-            own = zip(found["sancha, codes"], runs, strict=True)
+        if "codes" in found:
+            own = zip(found["codes"], runs, strict=True)
             ratio = f"{statistics.median(a['seconds'] / files / (b['seconds'] / many) for a, b in own):.3f}"
         print(
             f"| {way} | {seconds:.2f} | {cpu:.1f} | {memory:.2f} GB | {ratio} | "
