@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import random
 import shutil
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from agreement import Generator, Large, constants_of, differences, generated_book
@@ -18,6 +22,8 @@ from bench import compare_expressions
 from expressions import ALL, Expressions, reached
 from policies import compare, policy
 
+from sancha.engine.book.schema import LOANS, table_schema
+from sancha.engine.book.store import write_book
 from sancha.engine.diagnostics import PackError
 from sancha.engine.policy.pack import load_pack
 from sancha.engine.run.replay import replay
@@ -55,6 +61,33 @@ def test_kept_counterexamples_agree(tmp_path: Path, name: str, values: str) -> N
     for engine in ("columns", "row"):
         replay(tmp_path / "book", pack, tmp_path / engine, engine=engine, progress=False)
     assert differences(tmp_path / "columns", tmp_path / "row") == []
+
+
+@pytest.mark.parametrize("engine", ["columns", "row"])
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (0, 2, 1)])
+def test_the_sum_of_a_group_has_all_its_digits(tmp_path: Path, engine: str, order: tuple[int, ...]) -> None:
+    """270 places lie between the files of a group, the two largest of which cancel out."""
+    shutil.copytree(AGREE / "pack", tmp_path / "pack")
+    shutil.copytree(AGREE / "kept-sums", tmp_path / "pack" / "rules" / "kept")
+    pack = load_pack(tmp_path / "pack")
+    usage = ("9999999999999999999999.99999999", "0.00000001", "-9999999999999999999999.99999999")
+    loans = [
+        {"loan_id": f"L{i}", "loan.kind": "p", "loan.amount": Decimal(1), "loan.usage": Decimal(usage[place])}
+        for i, place in enumerate(order)
+    ]
+    tables = {LOANS: pa.Table.from_pylist(loans, table_schema(pack.vocabulary, LOANS))}
+    write_book(
+        tmp_path / "book",
+        pack.vocabulary,
+        tables,
+        as_of=dt.date(2024, 12, 31),
+        synthetic=True,
+        source="a test",
+    )
+    replay(tmp_path / "book", pack, tmp_path / "run", engine=engine, progress=False)
+    found = pq.read_table(tmp_path / "run" / "exceptions.parquet").to_pylist()
+    (facts,) = ({f["fact"]: f["value"] for f in row["facts"]} for row in found if row["rule"] == "KEPT-22")
+    assert facts["total"] == "0." + "0" * 71 + "1"
 
 
 def test_portfolio_rules_that_call_the_row_are_told(tmp_path: Path) -> None:
