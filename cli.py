@@ -109,22 +109,15 @@ def init(folder: Annotated[Path, typer.Argument(help="A folder that does not exi
 
     Settings for VS Code stand beside it, so that the editor completes and checks while you type.
     """
+    from sancha.engine.files import new_folder
     from sancha.engine.policy.json_schema import write_settings
     from sancha.engine.policy.pack import load_pack
 
-    if folder.exists():
-        raise SanchaError(f"`{folder}` exists already", help="name a folder that does not exist yet")
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
     ignore = shutil.ignore_patterns("__pycache__", "*.py")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(DEMONSTRATION_PACK, part, ignore=ignore)
-        shutil.copytree(DEMONSTRATION_PACK.parent / "features", part / "features", ignore=ignore)
-        write_settings(part, other_files(), load_pack(DEMONSTRATION_PACK))
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with new_folder(folder) as beside:
+        shutil.copytree(DEMONSTRATION_PACK, beside, ignore=ignore, dirs_exist_ok=True)
+        shutil.copytree(DEMONSTRATION_PACK.parent / "features", beside / "features", ignore=ignore)
+        write_settings(beside, other_files(), load_pack(DEMONSTRATION_PACK))
     out.print(
         f"{folder} holds a policy pack. Next: sancha check {folder}; sancha test {folder}", highlight=False
     )

@@ -5,6 +5,7 @@ The sheet `answers` has the columns that `load_responses` reads, with a drop-dow
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import xlsxwriter
@@ -12,8 +13,8 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from sancha.engine.diagnostics import SanchaError
+from sancha.engine.files import write_file
 
-from .files import replacing_file
 from .instrument import Answer, Instrument, Language
 from .texts import Texts
 
@@ -28,27 +29,28 @@ def write_form(instrument: Instrument, out: Path, *, lang: Language = "en", resp
         )
     if not 1 <= respondents <= 100_000:
         raise SanchaError(f"{respondents} lines do not fit a form", help="give a number from 1 to 100000")
-    with replacing_file(out) as beside:
-        book = xlsxwriter.Workbook(beside, {"strings_to_formulas": False, "strings_to_urls": False})
-        font = {
-            "font_name": "Microsoft YaHei" if lang == "zh" else "Calibri",
-            "valign": "top",
-            "text_wrap": True,
-        }
-        formats = {
-            "title": book.add_format({**font, "bold": True, "font_size": 16}),
-            "head": book.add_format({**font, "bold": True, "bottom": 1, "bg_color": "#E4EEEE"}),
-            "text": book.add_format(font),
-            "line": book.add_format({**font, "bottom": 4}),
-            "box": book.add_format({**font, "bottom": 4, "align": "center"}),
-            "any": book.add_format({"num_format": "@"}),
-        }
-        t = Texts(lang)
-        _questionnaire(instrument, book.add_worksheet(t("form.questionnaire")), formats, t, lang)
-        answers = book.add_worksheet("answers")
-        lists = _codes(instrument, book.add_worksheet(t("form.codes")), formats, t, lang)
-        _answers(instrument, answers, formats, lists, lang, respondents)
-        book.close()
+    content = io.BytesIO()
+    book = xlsxwriter.Workbook(content, {"strings_to_formulas": False, "strings_to_urls": False})
+    font = {
+        "font_name": "Microsoft YaHei" if lang == "zh" else "Calibri",
+        "valign": "top",
+        "text_wrap": True,
+    }
+    formats = {
+        "title": book.add_format({**font, "bold": True, "font_size": 16}),
+        "head": book.add_format({**font, "bold": True, "bottom": 1, "bg_color": "#E4EEEE"}),
+        "text": book.add_format(font),
+        "line": book.add_format({**font, "bottom": 4}),
+        "box": book.add_format({**font, "bottom": 4, "align": "center"}),
+        "any": book.add_format({"num_format": "@"}),
+    }
+    t = Texts(lang)
+    _questionnaire(instrument, book.add_worksheet(t("form.questionnaire")), formats, t, lang)
+    answers = book.add_worksheet("answers")
+    lists = _codes(instrument, book.add_worksheet(t("form.codes")), formats, t, lang)
+    _answers(instrument, answers, formats, lists, lang, respondents)
+    book.close()
+    write_file(out, content.getvalue())
 
 
 def _questionnaire(

@@ -16,9 +16,9 @@ import pandas as pd
 import xlsxwriter
 
 import sancha
+from sancha.engine.files import replacing_folder
 
 from . import charts
-from .files import replacing_folder
 from .texts import Texts, figure, percent, probability, ratio, signed
 
 if TYPE_CHECKING:

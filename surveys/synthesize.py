@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sancha.engine.diagnostics import SanchaError
+from sancha.engine.files import write_file
 
-from .files import replacing_file
 from .instrument import Background, Instrument, Item, Language
 
 Weights = Mapping[str, float]
@@ -104,8 +104,7 @@ def synthesize_answers(
             instrument, rng, level, lang, first_day, hasty=number in hasty, inattentive=number in inattentive
         )
         writer.writerow({"respondent": f"S{number:04d}", "synthetic": "yes", **person})
-    with replacing_file(out_csv) as beside:
-        beside.write_bytes(text.getvalue().encode("utf-8-sig"))
+    write_file(out_csv, text.getvalue().encode("utf-8-sig"))
 
 
 def _respondent(

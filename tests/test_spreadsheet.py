@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import xlsxwriter
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_pack import write_pack
 
@@ -816,6 +816,7 @@ def test_long_lists_of_choices(tmp_path: Path) -> None:
     assert texts(tmp_path / "level.xlsx", shape) == rows
 
 
+@example(cells=[["-0", "0"], ["- 0", "-0"]])
 @given(
     cells=st.lists(
         st.lists(st.text('0123456789.-<>=[(], abct"@', min_size=1, max_size=12), min_size=2, max_size=2),

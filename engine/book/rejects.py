@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from sancha.engine.book.reading import quote
 from sancha.engine.diagnostics import SanchaError
+from sancha.engine.files import replacing
 
 FILE = "rejects.parquet"
 #: The columns in the order in which people look for them.
@@ -41,24 +42,18 @@ def write_rejects(book: Path, out: Path, *, source: str | None = None, fact: str
 
     Cells that a spreadsheet would take for a formula begin with an apostrophe.
     """
-    beside = out.with_name(f".{out.name}.partial")
     rows = 0
-    try:
-        with duckdb.connect() as connection, beside.open("w", encoding="utf-8-sig", newline="") as file:
-            query = (
-                f"SELECT {', '.join(map(_name, COLUMNS))} FROM {_relation(connection, book)}"
-                f" WHERE {_among(source, fact)}"
-            )
+    with duckdb.connect() as connection:
+        query = (
+            f"SELECT {', '.join(map(_name, COLUMNS))} FROM {_relation(connection, book)}"
+            f" WHERE {_among(source, fact)}"
+        )
+        with replacing(out) as beside, beside.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             for batch in connection.sql(query).to_arrow_reader(_BATCH):
                 writer.writerows(_safe(batch))
                 rows += batch.num_rows
-        beside.rename(out)
-    except OSError as error:
-        raise SanchaError(f"cannot write the list: {error.strerror}", where=out) from error
-    finally:
-        beside.unlink(missing_ok=True)
     return rows
 
 

@@ -12,7 +12,6 @@ import base64
 import csv
 import hashlib
 import io
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from sancha.engine.feel import core as c
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
 from sancha.engine.feel.printer import to_text
+from sancha.engine.files import write_file
 from sancha.engine.policy import models
 from sancha.engine.policy.calendar import Calendar
 from sancha.engine.policy.pack import Decision, DecisionVersion, Pack, Parameter, load_pack
@@ -144,8 +144,8 @@ def export_pack(
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")
     writer.writerows([("where", "what", "why"), *((x.where, x.what, x.why) for x in losses)])
-    _write(out, text)
-    _write(losses_path, rows.getvalue().encode())
+    write_file(out, text)
+    write_file(losses_path, rows.getvalue())
     count = exporter.count
     return ExportReport(
         out,
@@ -156,18 +156,6 @@ def export_pack(
         count("inputData"),
         losses,
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Writes beside, then renames."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise SanchaError(f"cannot write the model: {error.strerror}", where=path) from None
 
 
 def day_span(version: DecisionVersion, camunda: bool) -> tuple[str, str]:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from sancha.engine.diagnostics import SanchaError
 from sancha.engine.dmn.read import read_model
 from sancha.engine.dmn.restore import restore
 from sancha.engine.dmn.to_pack import Entry, translate
+from sancha.engine.files import new_folder, write_file
 from sancha.engine.policy.pack import load_pack
 
 
@@ -52,28 +50,18 @@ def import_model(path: Path, out: Path) -> ImportReport:
 
     The pack passes `sancha check`. Raises SanchaError where the file is no model, or where nothing of it can be held.
     """
-    if out.exists():
-        raise SanchaError(f"`{out}` exists", help="name a folder that does not exist yet")
     definitions = read_model(path)
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        beside.mkdir(parents=True)
+    with new_folder(out) as beside:
         restored = restore(path, definitions, beside)
         entries = translate(definitions, beside) if restored is None else restored
         pack = load_pack(beside)
-        beside.rename(out)
-    except OSError as error:
-        raise SanchaError(f"cannot write the pack: {error.strerror}", where=out) from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     report_path = out.with_name(f"{out.name}.report.csv")
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")
     writer.writerows(
         [("kind", "line", "where", "what"), *((e.kind, e.line, e.where, e.what) for e in entries)]
     )
-    report_path.write_text(rows.getvalue(), encoding="utf-8")
+    write_file(report_path, rows.getvalue())
     tables = sum(any(v.table is not None for v in d.versions) for d in pack.decisions.values())
     return ImportReport(
         out,

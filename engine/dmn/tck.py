@@ -7,7 +7,6 @@ error is met by an error or by null; lists agree in order, contexts entry by ent
 from __future__ import annotations
 
 import csv as csv_module
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -23,6 +22,7 @@ from sancha.engine.dmn.run import Model, item_kind, load
 from sancha.engine.feel.errors import FeelError
 from sancha.engine.feel.kinds import ANY, Kind
 from sancha.engine.feel.values import equal, kind_of, parse_temporal, written
+from sancha.engine.files import replacing
 from sancha.engine.run.dynamic import Warning
 
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
@@ -140,13 +140,11 @@ class TckReport:
 
     def write_csv(self, path: Path) -> None:
         """The lines that the kit's vendors submit: folder, test file, case, SUCCESS or ERROR, detail."""
-        beside = path.with_name(path.name + ".part")
-        with beside.open("w", encoding="utf-8", newline="") as file:
+        with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
             writer = csv_module.writer(file, quoting=csv_module.QUOTE_ALL, lineterminator="\n")
             for case in self.cases:
                 state = "SUCCESS" if case.passed else "ERROR"
                 writer.writerow([case.folder, case.file, case.id, state, case.detail])
-        os.replace(beside, path)
 
 
 def run_tck(

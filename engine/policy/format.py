@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ from sancha.engine.feel.layout import has_comment, lay_out_cell
 from sancha.engine.feel.lexer import FeelSyntaxError
 from sancha.engine.feel.parser import parse
 from sancha.engine.feel.printer import to_text
+from sancha.engine.files import write_file
 from sancha.engine.policy import models
 from sancha.engine.policy.source import Document, Key, read_text, read_yaml
 from sancha.engine.policy.yaml_layout import (
@@ -101,16 +101,7 @@ class Formatted:
 
     def write(self) -> None:
         """Puts the new text in place of the old one, whole or not at all."""
-        path = self.path.resolve()  # a link stays a link
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(self.after)
-            os.chmod(name, path.stat().st_mode & 0o777)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_file(self.path, self.after)
 
 
 def format_paths(paths: Iterable[Path]) -> tuple[list[Formatted], list[Diagnostic]]:

@@ -9,8 +9,6 @@ the schema takes numbers and truth values too.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +17,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from sancha.engine.book import mapping as m
-from sancha.engine.diagnostics import SanchaError
 from sancha.engine.feel import types as t
+from sancha.engine.files import write_file
 from sancha.engine.policy import models
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.vocabulary import Field, Vocabulary
@@ -374,10 +372,6 @@ def write_schemas(
     folder: Path, more: Mapping[str, type[BaseModel]] | None = None, pack: Pack | None = None
 ) -> list[Path]:
     """Writes each schema to FOLDER/NAME.schema.json, with a pack that of its loan files too. Returns the files."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise SanchaError(f"`{folder}` is no folder") from None
     files = []
     made = schemas(more, pack)
     if pack is not None:
@@ -419,16 +413,7 @@ def write_settings(
 
 
 def _write(path: Path, value: Any) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, ensure_ascii=False, indent=2)
-            file.write("\n")
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_file(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 # -- from the models --------------------------------------------------------------------------------------------------

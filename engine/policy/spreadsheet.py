@@ -28,6 +28,7 @@ import xlsxwriter  # type: ignore[import-untyped]
 from sancha.engine.diagnostics import Diagnostic, PackError, Place, SanchaError, did_you_mean
 from sancha.engine.feel import types as t
 from sancha.engine.feel.check import in_words
+from sancha.engine.files import write_file
 from sancha.engine.policy.source import read_text, read_yaml
 from sancha.engine.policy.workbook import DIGITS, Sheet, letters, open_sheet, plain
 
@@ -629,7 +630,8 @@ def _compared(operator: str, text: str, type_: t.Type) -> str:
 
 #: Excel takes a list of choices of so many characters; a longer one stands on a sheet of its own.
 _MOST_CHOICES: Final = 255
-_PLAIN_NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,13})(?:\.\d*[1-9])?")
+#: A number that comes back from a cell of type number as it is written; no `-0`, which Excel makes `0`.
+_PLAIN_NUMBER: Final = re.compile(r"(?!-0$)-?(?:0|[1-9]\d{0,13})(?:\.\d*[1-9])?")
 
 
 def export_xlsx(shape: TableShape, rows: Sequence[Sequence[str]], notes: Sequence[str], path: Path) -> None:
@@ -638,14 +640,11 @@ def export_xlsx(shape: TableShape, rows: Sequence[Sequence[str]], notes: Sequenc
     `rows`: the cells as text, inputs before outputs; `notes`: one a row, or none. The header stays in view and says
     the types; cells of `one of` and true-or-false columns offer their values. The file is written whole or not at all.
     """
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with xlsxwriter.Workbook(beside, {"in_memory": True}) as book:
-            book.set_properties({"created": dt.datetime(2000, 1, 1)})  # the same table gives the same bytes
-            _write(book, shape, rows, notes)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
+        book.set_properties({"created": dt.datetime(2000, 1, 1)})  # the same table gives the same bytes
+        _write(book, shape, rows, notes)
+    write_file(path, content.getvalue())
 
 
 def export_table(pack: Pack, name: str, path: Path, day: dt.date | None = None) -> None:
