@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,6 +19,9 @@ from rich.text import Text
 
 from sancha import __version__
 from sancha.engine.diagnostics import SanchaError, did_you_mean, explanation, known_codes
+
+if TYPE_CHECKING:
+    from sancha.engine.book.store import Book
 
 app = typer.Typer(
     help="Credit policy as rules: check them, test them, replay loan files against them, audit what is found.",
@@ -305,7 +308,8 @@ def import_(
     source: Annotated[
         Path | None,
         typer.Argument(
-            help="CSV, XLSX, Parquet or DuckDB file, or a folder of them; none for databases alone.",
+            help="CSV, XLSX, Parquet or DuckDB file, or the folder of the files and datasets that the mapping names; "
+            "none for databases alone.",
             show_default=False,
         ),
     ] = None,
@@ -324,9 +328,22 @@ def import_(
     from sancha.engine.policy.vocabulary import load_vocabulary
 
     path = vocabulary or mapped_vocabulary(mapping) or DEMONSTRATION_PACK / "vocabulary.yaml"
-    with progress("import") as step:
-        result = import_extract(source, mapping, load_vocabulary(path), folder, progress=step)
-    out.print(result.text(), highlight=False, markup=False, soft_wrap=True)
+    with progress("import") as bar:
+        result = import_extract(source, mapping, load_vocabulary(path), folder, progress=bar, note=bar.note)
+    rules = rules_unknown(path.parent, result.book) if result.absent else None
+    out.print(result.text(rules), highlight=False, markup=False, soft_wrap=not out.is_terminal)
+
+
+def rules_unknown(pack: Path, book: Book) -> dict[str, list[str]] | None:
+    """The rules that read a list which the book does not have, by list, where the vocabulary is that of a pack."""
+    from sancha.engine.policy.lower import lower
+    from sancha.engine.policy.pack import load_pack
+    from sancha.engine.run.replay import rules_without_lists
+
+    try:
+        return rules_without_lists(lower(load_pack(pack)), book)
+    except SanchaError:  # no pack, or one in error, is no matter of an import
+        return None
 
 
 @app.command()
@@ -372,6 +389,9 @@ def replay(
     as_of: Annotated[
         datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the book.")
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="First read the whole book against its digest.")
+    ] = False,
     master: Annotated[
         str | None, typer.Option(help="Of `--engine spark`: a master, such as `spark://host:7077` or `yarn`.")
     ] = None,
@@ -382,6 +402,8 @@ def replay(
 ) -> None:
     """Judge every file of a book by every rule."""
     if engine == "spark":
+        if verify:
+            raise SanchaError("`--verify` belongs to the engines `columns` and `row`")
         from sancha.engine.run.spark import replay_on_spark
 
         found = replay_on_spark(
@@ -400,7 +422,9 @@ def replay(
     from sancha.engine.run.replay import replay as run_replay
 
     day = as_of and as_of.date()
-    run = run_replay(Path(book), pack, folder, engine=engine, hindsight=hindsight, as_of=day, progress=True)
+    run = run_replay(
+        Path(book), pack, folder, engine=engine, hindsight=hindsight, as_of=day, progress=True, verify=verify
+    )
     print_run(run.info, folder)
 
 
@@ -696,6 +720,7 @@ class progress:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
             console=err,
             disable=not err.is_terminal,
             transient=True,
@@ -703,12 +728,16 @@ class progress:
 
     def __enter__(self) -> progress:
         self.bar.start()
-        self.task = self.bar.add_task(self.label, total=self.total)
+        self.task = self.bar.add_task(self.label, total=self.total, note="")
         return self
 
     def __call__(self, done: int, total: int | None = None) -> None:
         """So many of so many are done."""
         self.bar.update(self.task, completed=done, total=total or self.total)
+
+    def note(self, text: str) -> None:
+        """What is being done, told behind the bar."""
+        self.bar.update(self.task, note=text)
 
     def step(self, name: str, number: int, total: int) -> None:
         """The step `name` begins, the `number`th of `total`."""

@@ -7,8 +7,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from small_pack import write_pack
+from typer.testing import CliRunner
+
+from sancha import cli
+from sancha.cli import app
+from sancha.engine.diagnostics import SanchaError
 
 ROOT = Path(__file__).resolve().parent.parent
 SANCHA = Path(sys.executable).with_name("sancha")
@@ -128,3 +136,70 @@ def test_test_fails_where_a_scenario_fails(tmp_path: Path) -> None:
     done = sancha("test", tmp_path / "policy")
     assert done.returncode == 1
     assert "1 failed" in done.stdout
+
+
+# --- importing and replaying, in this process ------------------------------------------------------------------
+
+EXTRACT = """
+mapping: command line
+vocabulary: {vocabulary}
+as of: 2024-12-31
+root: main
+sources:
+  main: {{file: main, key: id}}
+facts: {{loan.amount: amt}}
+"""
+LIST_RULE = """
+rule: T-1
+judged on: loan.decided_on
+in force: {from: 2024-01-01}
+require: count(visits) >= 1
+"""
+
+
+@pytest.fixture
+def extract(tmp_path: Path) -> Path:
+    """A pack with a rule on a list, and a dataset of two files that does not have the list."""
+    write_pack(tmp_path / "pack", LIST_RULE)
+    (tmp_path / "main").mkdir()
+    (tmp_path / "main" / "1.csv").write_text("id,amt\n1,1\n2,x\n")
+    (tmp_path / "main" / "2.csv").write_text("id,amt\n3,3\n3,4\n")
+    (tmp_path / "mapping.yaml").write_text(EXTRACT.format(vocabulary="pack/vocabulary.yaml"))
+    return tmp_path
+
+
+def called(*arguments: str | Path) -> Any:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_import_tells_which_rules_will_be_unknown(extract: Path) -> None:
+    book, mapping = extract / "book", extract / "mapping.yaml"
+    done = called("import", extract, "--mapping", mapping, "--out", book)
+    assert done.exit_code == 0, done.output
+    assert "main (2 files): 4 rows = 3 imported + 1 rejected" in done.output
+    assert "visits: not in the extract; unknown where it matters: T-1" in done.output
+    assert "payments" not in done.output, "no rule reads it"
+    # A vocabulary by itself, and a pack in error: what is missing is told without rules.
+    (extract / "pack" / "rules" / "part0.yaml").write_text("rule: T-1\n")
+    done = called("import", extract, "--mapping", mapping, "--out", book)
+    assert done.exit_code == 0
+    assert "not in the extract, missing in every file: visits, payments, reference/people" in done.output
+
+
+def test_what_an_import_does_is_told_behind_the_bar(extract: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(cli.progress, "note", lambda _bar, text: told.append(text))
+    called("import", extract, "--mapping", extract / "mapping.yaml", "--out", extract / "book")
+    assert told == ["main: 2 rows read", "main: 4 rows read", "loan files", "counting"]
+
+
+def test_replay_verifies_a_book_when_asked(extract: Path) -> None:
+    called("import", extract, "--mapping", extract / "mapping.yaml", "--out", extract / "book")
+    replay = ("replay", extract / "book", "--pack", extract / "pack", "--out", extract / "run")
+    assert called(*replay, "--verify").exit_code == 0
+    loans = extract / "book" / "loans.parquet"
+    pq.write_table(pq.read_table(loans), loans, compression="none")
+    done = called(*replay, "--verify")
+    assert isinstance(done.exception, SanchaError) and "digest" in done.exception.render()
+    done = called(*replay, "--verify", "--engine", "spark")
+    assert isinstance(done.exception, SanchaError) and "--verify" in done.exception.message

@@ -55,7 +55,7 @@ _SHOWN = 20
 
 #: Called with the steps done and all steps.
 Progress = Callable[[int, int], None]
-#: Called with what is being done: `loans: 1,200,000 rows read`.
+#: Called with what is being done: `loans: 1,200,000 rows read`, `list visits`.
 Note = Callable[[str], None]
 
 
@@ -230,6 +230,7 @@ class _Import:
             self._stage(name, source)
         done = len(plan.sources)
         self.tell(done, steps)
+        self.note("loan files")
         self._key_root()
         others = [s for s in plan.sources.values() if s.name != plan.root and s.key]
         for source in others:
@@ -239,13 +240,16 @@ class _Import:
         for item in plan.lists:
             done += 1
             self.tell(done, steps)
+            self.note(f"list {item.name}")
             self._list(item)
         self._write_loans()
         for item in plan.reference:
             done += 1
             self.tell(done, steps)
+            self.note(f"reference list {item.name}")
             self._reference(item)
         self.tell(steps - 1, steps)
+        self.note("counting")
         counts = tuple(self._count(source) for source in plan.sources.values())
         self.tell(steps, steps)
         return counts
