@@ -26,7 +26,7 @@ from sancha.engine.run.relations import query
 from sancha.engine.run.row import Reference
 from sancha.engine.run.to_columns import Compiler, prepare
 from sancha.engine.run.to_python import compile_core
-from sancha.engine.run.working import WorkingTables, book_bounds, parquet_sources, spans
+from sancha.engine.run.working import WorkingTables, book_bounds, spans
 
 
 @dataclass
@@ -92,7 +92,7 @@ def open_bench(folder: Path, pack: Pack, generator: Generator, files: int) -> Be
     connection = duckdb.connect()
     prepare(connection, pack.calendar)
     bounds = book_bounds(book, vocabulary, plan)
-    tables = WorkingTables(connection, vocabulary, plan, bounds, parquet_sources(book))
+    tables = WorkingTables(connection, vocabulary, plan, bounds, book.tables)
     tables.reference()
     (span,) = spans(book.tables["loans"])
     tables.load(span)

@@ -38,7 +38,7 @@ from sancha.engine.run.as_text import as_text
 from sancha.engine.run.relations import query
 from sancha.engine.run.to_columns import Compiler, prepare
 from sancha.engine.run.to_python import compile_core
-from sancha.engine.run.working import WorkingTables, book_bounds, parquet_sources, spans
+from sancha.engine.run.working import WorkingTables, book_bounds, spans
 
 CASES = Path(__file__).parent / "feel"
 VOCABULARY = load_vocabulary(CASES / "vocabulary.yaml")
@@ -166,7 +166,7 @@ def test_cases_by_columns(path: Path, tmp_path: Path) -> None:
     bounds = book_bounds(book, VOCABULARY, plan)
     with duckdb.connect() as connection:
         prepare(connection, CALENDAR)
-        tables = WorkingTables(connection, VOCABULARY, plan, bounds, parquet_sources(book))
+        tables = WorkingTables(connection, VOCABULARY, plan, bounds, book.tables)
         tables.reference()
         (span,) = spans(book.tables[LOANS])
         tables.load(span)

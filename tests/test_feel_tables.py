@@ -34,7 +34,7 @@ from sancha.engine.policy.tables import Row, Table, input_name, overlaps
 from sancha.engine.run.dynamic import compile_dynamic
 from sancha.engine.run.relations import query
 from sancha.engine.run.to_columns import Compiler, prepare
-from sancha.engine.run.working import WorkingTables, book_bounds, parquet_sources, spans
+from sancha.engine.run.working import WorkingTables, book_bounds, spans
 
 CASES = Path(__file__).parent / "feel" / "tables"
 TYPES = {
@@ -371,7 +371,7 @@ def test_cases_by_columns(path: Path, tmp_path: Path) -> None:
     wrong = []
     with duckdb.connect() as connection:
         prepare(connection, CALENDAR)
-        working = WorkingTables(connection, VOCABULARY, plan, bounds, parquet_sources(book))
+        working = WorkingTables(connection, VOCABULARY, plan, bounds, book.tables)
         working.reference()
         (span,) = spans(book.tables[LOANS])
         working.load(span)

@@ -25,7 +25,14 @@ import pyarrow as pa
 from sancha.engine.book.schema import LOAN_ID, LOANS
 from sancha.engine.book.store import Book
 from sancha.engine.policy.pack import Pack
-from sancha.engine.policy.plan import Outcome, Plan, PortfolioPlan, RulePlan, ScalarEvidence
+from sancha.engine.policy.plan import (
+    ListEvidence,
+    Outcome,
+    Plan,
+    PortfolioPlan,
+    RulePlan,
+    ScalarEvidence,
+)
 from sancha.engine.run.counting import RuleOutcomes, amounts, count
 from sancha.engine.run.exact import Exact, Missing, register
 from sancha.engine.run.portfolio import Conditions, Sum, Tally, conditions
@@ -45,7 +52,6 @@ from sancha.engine.run.working import (
     WorkingTables,
     book_bounds,
     chunk_size,
-    parquet_sources,
     spans,
 )
 
@@ -202,16 +208,19 @@ class Columns:
             prepare(connection, self.pack.calendar)
             self.register(connection)
             # Reference lists have no numbers of their own: they keep the order of their file.
-            self._tables(connection).reference()
+            self.tables(connection, exceptions).reference()
             connection.execute("SET preserve_insertion_order = false")
             # A book of one chunk has its rules share the cores.
             hands = max(cores // workers, 1)
             made = [_Worker(self, connection, i, hands, exceptions) for i in range(workers)]
             yield from _in_order(made, chunks)
 
-    def _tables(self, connection: duckdb.DuckDBPyConnection) -> WorkingTables:
-        sources = parquet_sources(self.book)
-        return WorkingTables(connection, self.pack.vocabulary, self.plan, self.bounds, sources)
+    def tables(self, connection: duckdb.DuckDBPyConnection, exceptions: bool) -> WorkingTables:
+        """The working tables of a connection, with or without the exceptions to come."""
+        lists = sum(any(isinstance(e, ListEvidence) for e in c.rule.evidence) for c in self.rules)
+        queries = 2 + lists if exceptions else 1
+        vocabulary, paths = self.pack.vocabulary, self.book.tables
+        return WorkingTables(connection, vocabulary, self.plan, self.bounds, paths, queries)
 
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the row's functions known that the queries compiled so far call."""
@@ -376,7 +385,7 @@ class _Worker:
         for cursor in self.cursors:
             cursor.execute(f"SET search_path = 'worker{number},main'")
         self.cursor = self.cursors[0]
-        self.tables = columns._tables(self.cursor)
+        self.tables = columns.tables(self.cursor, with_exceptions)
 
     def interrupt(self) -> None:
         for cursor in self.cursors:
@@ -389,7 +398,6 @@ class _Worker:
     def judge(self, span: Span) -> ChunkResult:
         """Judge the files of a chunk."""
         self.tables.load(span)
-        self.cursor.execute(f"CREATE OR REPLACE TABLE result AS {self.columns.main}")
         answers = self.answers()
         rules = self.columns.rules
         codes = pa.Table.from_arrays(
@@ -407,19 +415,20 @@ class _Worker:
         return self.cursor.sql(text).to_arrow_table().cast(schema)
 
     def answers(self) -> dict[str, pa.Array]:
-        """The columns of `result` that are counted and written, in order of loan ids. No version is -1."""
-        columns, rules = self.columns, self.columns.rules
-        plain = [columns.loan_id, columns.branch, *([columns.product] if columns.product else [])]
-        wanted = {name: name for name in ("f", *plain, columns.exposure)}
-        wanted |= {name: name for c in rules for name in (c.code, c.judged)}
-        for name in (n for c in rules for n in (c.version, c.quarter)):
-            wanted[name] = f"coalesce({name}, -1)"
-        listed = ", ".join(f"{text} AS {name}" for name, text in wanted.items())
-        found = self.cursor.sql(f"SELECT {listed} FROM result").to_arrow_table().combine_chunks()
+        """The columns of `result`, in order of loan ids; those that are counted have -1 for no version or quarter.
+
+        `result` is made known to the queries for portfolio rules and reasons.
+        """
+        found = self.cursor.sql(self.columns.main).to_arrow_table().combine_chunks()
         order = found["f"].combine_chunks().to_numpy()
         if not (order[:-1] < order[1:]).all():
             found = found.take(pa.array(np.argsort(order)))
-        return {name: found[name].combine_chunks() for name in wanted}
+        for cursor in self.cursors:
+            cursor.register("result", found)
+        answers = {name: found[name].combine_chunks() for name in found.column_names}
+        for name in (n for c in self.columns.rules for n in (c.version, c.quarter)):
+            answers[name] = answers[name].fill_null(-1)
+        return answers
 
     def counts(self, answers: Mapping[str, pa.Array]) -> tuple[pa.Table, dict[int, set[Outcome]]]:
         """The outcomes of the chunk, counted; and the outcomes that each rule has in it."""

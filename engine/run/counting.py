@@ -1,21 +1,20 @@
 """Outcomes counted by rule, version, branch, product and quarter: whole columns at a time.
 
-The keys of a row are numbered densely, once for all rules that share them; with its code a row then is the number of a
-bin, and each rule costs one pass for the files and one for their exposure.
+The keys of a row are numbered densely, once for all rules that share them; with the codes of some rules a row then is
+the number of a bin, and one pass for the files and one for their exposure counts those rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from sancha.engine.policy.plan import Outcome
-from sancha.engine.run.results import COUNTS_SCHEMA
+from sancha.engine.run.results import COUNTS_ENCODED, Numbers
 
 _CODES = len(Outcome)
 #: More than quarters there are in 9999 years, of a version, and of none.
@@ -23,8 +22,8 @@ _QUARTERS = 1 << 16
 #: Whole numbers below this are exact in the sums of `bincount`, which are floats of 53 bits.
 _EXACT = 2**53
 _LIMB = 26
-
-Numbers = np.ndarray[Any, np.dtype[Any]]
+#: Bins that the cache of a processor holds.
+_BINS = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,46 +39,75 @@ class RuleOutcomes:
 def count(
     rules: Sequence[RuleOutcomes], branch: pa.Array, product: pa.Array, exposure: Numbers
 ) -> tuple[pa.Table, dict[int, set[Outcome]]]:
-    """The outcomes in the columns of `COUNTS_SCHEMA`, and those that each rule has.
+    """The outcomes in the columns of `COUNTS_SCHEMA`, texts as dictionaries, and those that each rule has.
 
     `branch` and `product` are texts; `exposure` is in cents, 0 where it is missing. Sums are exact.
     """
     group, groups = _groups(branch, product)
     weights = _limbs(exposure)
     most = max((int(r.versions.max(initial=-1)) for r in rules), default=-1) + 2
-    known: dict[tuple[int, int], tuple[Numbers, Numbers]] = {}
+    sharing: dict[tuple[int, int], list[RuleOutcomes]] = {}
+    for rule in rules:
+        sharing.setdefault((id(rule.versions), id(rule.quarters)), []).append(rule)
     found: dict[int, set[Outcome]] = {}
     parts: list[tuple[Numbers, ...]] = []
-    for rule in rules:
-        pair = (id(rule.versions), id(rule.quarters))
-        if pair not in known:
-            key = (group * _QUARTERS + (rule.quarters + 1)) * most + (rule.versions + 1)
-            encoded = pa.array(key).dictionary_encode()
-            bins = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64) * _CODES
-            known[pair] = (bins, encoded.dictionary.to_numpy())
-        bins, keys = known[pair]
-        bins = bins + rule.codes
-        files = np.bincount(bins)
-        filled = np.flatnonzero(files)
-        sums = [np.bincount(bins, weights=w)[filled].astype(np.int64) for w in weights]
-        codes = filled % _CODES
-        found[rule.number] = {Outcome(int(c)) for c in np.unique(codes)}
-        parts.append((np.full(len(filled), rule.number), keys[filled // _CODES], codes, files[filled], *sums))
+    for same in sharing.values():
+        key = (group * _QUARTERS + (same[0].quarters + 1)) * most + (same[0].versions + 1)
+        encoded = pa.array(key).dictionary_encode()
+        rows = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        keys = encoded.dictionary.to_numpy()
+        for rule, (files, *sums) in _counted(same, rows, len(keys), weights):
+            place, code = files.nonzero()
+            found[rule.number] = {Outcome(int(c)) for c in files.any(axis=0).nonzero()[0]}
+            counts = (s[place, code].astype(np.int64) for s in (files, *sums))
+            parts.append((np.full(len(place), rule.number), keys[place], code, *counts))
     if not parts:
-        return COUNTS_SCHEMA.empty_table(), found
+        return COUNTS_ENCODED.empty_table(), found
     number, key, code, files, *sums = (np.concatenate(column) for column in zip(*parts, strict=True))
     version, key = key % most - 1, key // most
     quarter, place = key % _QUARTERS - 1, key // _QUARTERS
     columns = [
         pa.array(number, pa.int16()),
         pa.array(version, pa.int16(), mask=version < 0),
-        *(column.take(pa.array(place)) for column in groups),
+        *(_texts(column, place) for column in groups),
         pa.array(quarter, pa.int32(), mask=quarter < 0),
         pa.array(code, pa.int8()),
         pa.array(files, pa.int64()),
         _amounts(sums),
     ]
-    return pa.Table.from_arrays(columns, schema=COUNTS_SCHEMA), found
+    return pa.Table.from_arrays(columns, schema=COUNTS_ENCODED), found
+
+
+def _counted(
+    rules: Sequence[RuleOutcomes], rows: Numbers, groups: int, weights: Sequence[Numbers]
+) -> Iterator[tuple[RuleOutcomes, list[Numbers]]]:
+    """For each rule the number of files and the sum of each weight, by the group of a row (axis 0) and code (axis 1).
+
+    A pass over the rows counts as many rules at a time as keep the bins few: by all their codes together. What each of
+    them then adds up is a product with zeros and ones: all sums are whole, and exact.
+    """
+    widths = [int(rule.codes.max(initial=0)) + 1 for rule in rules]
+    first = 0
+    while first < len(rules):
+        last, width = first + 1, widths[first]
+        together = rules[first].codes.astype(np.int32)
+        while last < len(rules) and groups * width * widths[last] <= _BINS:
+            together = together * np.int32(widths[last]) + rules[last].codes
+            width *= widths[last]
+            last += 1
+        bins = rows * width + together
+        sums = [np.bincount(bins, w, groups * width).reshape(groups, width) for w in (None, *weights)]
+        for place, rule in enumerate(rules[first:last]):
+            before = np.indices(widths[first:last]).reshape(last - first, width)[place]
+            own = (before[:, None] == np.arange(widths[first + place])).astype(np.float64)
+            yield rule, [s @ own for s in sums]
+        first = last
+
+
+def _texts(column: pa.Array, place: Numbers) -> pa.Array:
+    """The texts at places, as a dictionary."""
+    encoded = column.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices.take(pa.array(place)), encoded.dictionary)
 
 
 def _groups(branch: pa.Array, product: pa.Array) -> tuple[Numbers, tuple[pa.Array, pa.Array]]:
@@ -111,7 +139,7 @@ def _limbs(exposure: Numbers) -> list[Numbers]:
 
 def _amounts(sums: Sequence[Numbers]) -> pa.Array:
     """Sums of cents, by limbs, as decimals."""
-    type_ = COUNTS_SCHEMA.field("exposure").type
+    type_ = COUNTS_ENCODED.field("exposure").type
     if len(sums) > 1:
         cents = (sum(int(n) << i * _LIMB for i, n in enumerate(limbs)) for limbs in zip(*sums, strict=True))
         return pa.array([Decimal(c).scaleb(-2) for c in cents], type_)

@@ -40,6 +40,8 @@ SQL_LIMIT = 10**38
 #: See `Ratio` above.
 DISTINCT_LIMIT = 10**33
 BIGINT_MAX = 2**63 - 1
+#: Whether a condition is true, and whether a value is missing.
+KNOWN_TRUE, ABSENT = "coalesce({0}, FALSE)", "({0} IS NULL)"
 #: The types whose values are whole numbers.
 WHOLE = ("integer", "days", "months")
 
@@ -506,24 +508,41 @@ class Numbers:
         if cell not in self.cases:
             return self.relations.plain(f"CAST({{0}} AS {type})", [cell], type)
         condition, *branches = self.cases[cell]
+        graded = self.graded(cell, type)
+        if graded is not None:
+            return graded
         then, otherwise = (self.narrowed(b, type) for b in branches)
         if condition.nullable or then.kind != "constant" or then.nullable or otherwise.nullable:
             return self.case(condition, then, otherwise, type)
         if functions_of(otherwise):
             # The row's functions are called for as few rows as possible.
             return self.case(condition, then, otherwise, type)
+        zero, one = (self.relations.constant(f"CAST({n} AS {type})", type) for n in (0, 1))
+        if (then, otherwise) in ((zero, one), (one, zero)):
+            text = f"CAST({'' if then is one else 'NOT '}{{0}} AS {type})"
+            return self.relations.plain(text, [condition], type)
         mask = self.relations.plain(f"(-CAST({{0}} AS {type}))", [condition], type)
         chosen = self.relations.plain("({0} & {1})", [mask, then], type)
-        if otherwise.kind == "constant":
-            rest = self.relations.plain("((~{0}) & {1})", [mask, otherwise], type)
-        else:
-            rest = self.relations.plain(
-                "({0} & {1})", [self.relations.plain("(~{0})", [mask], type), otherwise], type
-            )
-        zero = f"CAST(0 AS {type})"
-        if zero in (then.template, otherwise.template):
-            return rest if then.template == zero else chosen
+        rest = self.relations.plain(
+            "({0} & {1})", [self.relations.plain("(~{0})", [mask], type), otherwise], type
+        )
+        if zero in (then, otherwise):
+            return rest if then is zero else chosen
         return self.relations.plain("({0} | {1})", [chosen, rest], type)
+
+    def graded(self, cell: Cell, type: str) -> Cell | None:
+        """0 where a condition is true, a constant where it is missing, and 1 where it is false: `coalesce` tells the
+        three apart in one step."""
+        sure, zero, rest = self.cases[cell]
+        if sure.template != KNOWN_TRUE or zero.template != "0" or rest not in self.cases:
+            return None
+        absent, missing, one = self.cases[rest]
+        if absent.template != ABSENT or absent.args != sure.args or one.template != "1":
+            return None
+        if missing.kind != "constant" or missing.nullable:
+            return None
+        text = f"coalesce(CAST(NOT {{0}} AS {type}), CAST({missing.template} AS {type}))"
+        return self.relations.plain(text, sure.args, type, False)
 
     def extreme(self, row: Operator, a: Value, b: Value) -> Value:
         """The smaller or larger of two: SQL's `least` and `greatest` would skip a missing one."""

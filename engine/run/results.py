@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 import sancha
@@ -33,6 +34,8 @@ FORMAT = 1
 RUN_FILE = "run.json"
 #: Outcomes that are written file by file.
 EXCEPTIONS = (Outcome.BREACH, Outcome.UNKNOWN, Outcome.WAIVED)
+
+Numbers = np.ndarray[Any, np.dtype[Any]]
 
 #: Of a file, and of a group, whose sum may be longer than any amount.
 EXPOSURE = pa.decimal128(38, 2)
@@ -79,6 +82,10 @@ COUNTS_SCHEMA = pa.schema(
         pa.field("files", pa.int64(), nullable=False),
         pa.field("exposure", EXPOSURE, nullable=False),
     ]
+)
+#: The same, with texts as dictionaries.
+COUNTS_ENCODED = pa.schema(
+    [f.with_type(pa.dictionary(pa.int32(), f.type)) if f.type == pa.string() else f for f in COUNTS_SCHEMA]
 )
 
 
@@ -164,13 +171,13 @@ class RunWriter:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(self.folder, out)
             ends = self._resume()
-            for name, schema in (
-                ("codes", codes_schema(self.rules)),
-                ("exceptions", EXCEPTIONS_SCHEMA),
-                (_COUNTS, COUNTS_SCHEMA),
+            for name, schema, unique in (
+                ("codes", codes_schema(self.rules), ("loan_id",)),
+                ("exceptions", EXCEPTIONS_SCHEMA, ()),
+                (_COUNTS, COUNTS_ENCODED, ()),
             ):
                 path = self.folder / f"{name}.parquet"
-                self._files[name] = ParquetAppender(path, schema, ends.get(name, ()))
+                self._files[name] = ParquetAppender(path, schema, ends.get(name, ()), unique)
         except OSError as error:
             self._leave()
             raise _cannot_write(error, out) from error
@@ -330,29 +337,52 @@ def _locked(folder: Path, out: Path) -> int | None:
 
 def _added_up(counts: Path, labels: Sequence[Label], spill: Path) -> pa.Table:
     """The counts with one row a group, in order of the groups, in the columns of `OUTCOMES_SCHEMA`."""
-    versions = [
-        {"rule": number, "version": place, "id": label.rule, "stage": label.stage, "first_day": first_day}
-        for number, label in enumerate(labels)
-        for place, first_day in (*enumerate(label.versions), (None, None))
-    ]
-    types = [("rule", pa.int16()), ("version", pa.int16())]
-    types += [(name, pa.string()) for name in ("id", "stage", "first_day")]
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute(f"SET temp_directory = {_literal(spill)}")
-        connection.register("labels", pa.Table.from_pylist(versions, pa.schema(types)))
-        outcomes = ", ".join(f"({int(o)}, '{o.text}')" for o in Outcome)
         found = connection.sql(
-            f"""SELECT l.id AS rule, l.first_day AS version, l.stage, branch, product,
-                       (quarter // 4) || 'Q' || (quarter % 4 + 1) AS period, o.text AS outcome, files, exposure
-                FROM (SELECT rule, version, branch, product, quarter, code, sum(files) AS files,
-                             sum(exposure) AS exposure
-                      FROM read_parquet({_literal(counts)}) GROUP BY ALL) c
-                JOIN labels l ON l.rule = c.rule AND l.version IS NOT DISTINCT FROM c.version
-                JOIN (VALUES {outcomes}) o(code, text) ON o.code = c.code
-                ORDER BY ALL"""
-        )
-        return found.to_arrow_table().cast(OUTCOMES_SCHEMA)
+            f"""SELECT rule, coalesce(version, -1) AS version, branch, product, coalesce(quarter, -1) AS quarter, code,
+                       CAST(sum(files) AS BIGINT) AS files, sum(exposure) AS exposure
+                FROM read_parquet({_literal(counts)}) GROUP BY ALL"""
+        ).to_arrow_table()
+    found = found.combine_chunks()
+    rules = [(label.rule, day, label.stage) for label in labels for day in (*label.versions, None)]
+    first = np.cumsum([0, *(len(label.versions) + 1 for label in labels)])
+    rule, version, quarter_, code = (found[n].to_numpy() for n in ("rule", "version", "quarter", "code"))
+    # Without a version it is the last of the rule's entries.
+    entry = np.where(version < 0, first[rule + 1] - 1, first[rule] + version)
+    quarters, period = np.unique(quarter_, return_inverse=True)
+    periods = [None if q < 0 else f"{q // 4}Q{q % 4 + 1}" for q in quarters.tolist()]
+    places = [_Place(rules, entry)]
+    for name in ("branch", "product"):
+        texts = found[name].combine_chunks().dictionary_encode()
+        number = texts.indices.fill_null(len(texts.dictionary)).to_numpy()
+        places.append(_Place([(text,) for text in (*texts.dictionary.to_pylist(), None)], number))
+    places += [_Place([(p,) for p in periods], period), _Place([(o.text,) for o in Outcome], code)]
+    order = np.lexsort([place.rank for place in reversed(places)])
+    texts = [column for place in places for column in place.texts(order)]
+    rule_, version_, stage, *rest = texts
+    rows = pa.array(order)
+    columns = [rule_, version_, stage, *rest, found["files"].take(rows), found["exposure"].take(rows)]
+    table = pa.Table.from_arrays(columns, names=OUTCOMES_SCHEMA.names)
+    return table.cast(OUTCOMES_SCHEMA)
+
+
+class _Place:
+    """For each row one of some tuples of texts; `rank` is its place among them in their order, None last."""
+
+    def __init__(self, values: Sequence[tuple[str | None, ...]], number: Numbers) -> None:
+        order = sorted(range(len(values)), key=lambda i: [(v is None, v or "") for v in values[i]])
+        ranks = np.empty(len(values), np.int64)
+        ranks[order] = np.arange(len(values))
+        self.values = values
+        self.number = number
+        self.rank = ranks[number]
+
+    def texts(self, order: Numbers) -> list[pa.Array]:
+        """The columns of texts of the rows in an order."""
+        rows = pa.array(self.number[order])
+        return [pa.array(column, pa.string()).take(rows) for column in zip(*self.values, strict=True)]
 
 
 def _literal(path: Path) -> str:

@@ -25,6 +25,8 @@ from sancha.engine.policy.plan import Evidence, ListEvidence, ScalarEvidence
 from sancha.engine.policy.tables import Row, Table, input_name
 from sancha.engine.policy.vocabulary import ListDef, Vocabulary
 from sancha.engine.run.exact import (
+    ABSENT,
+    KNOWN_TRUE,
     ROW_LIMIT,
     WHOLE,
     Digits,
@@ -373,7 +375,7 @@ class Compiler:
             return self.false
         if not cell.nullable:
             return cell if truth else self.opposite(cell)
-        template = "coalesce({0}, FALSE)" if truth else "(NOT coalesce({0}, TRUE))"
+        template = KNOWN_TRUE if truth else "(NOT coalesce({0}, TRUE))"
         return self.relations.plain(template, [cell], "BOOLEAN", False)
 
     def absent(self, value: Value) -> Cell:
@@ -388,7 +390,7 @@ class Compiler:
                 return self.any_of([self.absent(value.over), zero])
         if not value.cell.nullable:
             return self.false
-        return self.relations.plain("({0} IS NULL)", [value.cell], "BOOLEAN", False)
+        return self.relations.plain(ABSENT, [value.cell], "BOOLEAN", False)
 
     def choose(self, condition: Cell, a: Value, b: Value) -> Value:
         if condition in (self.true, self.false):

@@ -33,18 +33,21 @@ from sancha.engine.run.to_columns import (
 #: book. Neither depends on the machine, so that the same book has the same chunks everywhere.
 CHUNK = 250_000
 CHUNK_VALUES = 25_000_000
-#: The column of `files` that numbers the values of the dimensions.
-GROUP = "#group"
+#: Up to so many queries it costs less to read the book for each than to lay the files out in a table first.
+FEW_QUERIES = 4
+_MANY = 1_000
 _WIDE = Context(prec=60)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A chunk: its files are those with ids from `first` to `last`."""
+    """A chunk: its files are those with ids from `first` to `last`. Of a book in order of loan ids `row` is the row of
+    `loans` at which they begin, from 0 on."""
 
     first: str
     last: str
     files: int
+    row: int | None = None
 
 
 def spans(loans: Path, size: int | None = None) -> Iterator[Span]:
@@ -52,6 +55,7 @@ def spans(loans: Path, size: int | None = None) -> Iterator[Span]:
     size = size or CHUNK
     found: list[Span] = []
     last: str | None = None
+    row = 0
     with pq.ParquetFile(loans) as file:
         for batch in file.iter_batches(size, columns=[LOAN_ID]):
             ids = batch.column(0)
@@ -63,7 +67,8 @@ def spans(loans: Path, size: int | None = None) -> Iterator[Span]:
                 yield from _sorted_spans(loans, size)
                 return
             last = ids[-1].as_py()
-            found.append(Span(first, last, batch.num_rows))
+            found.append(Span(first, last, batch.num_rows, row))
+            row += batch.num_rows
     yield from found
 
 
@@ -184,10 +189,11 @@ def _column(metadata: pq.FileMetaData, name: str, type: Type) -> ColumnBounds:
 
 
 class WorkingTables:
-    """Makes the tables `files`, `list:NAME` and `reference:NAME` of a connection.
+    """Makes the relations `files`, `list:NAME` and `reference:NAME` of a connection.
 
-    `sources` maps the tables of the book to SQL relations with the columns of docs/formats.md. `dimensions` are facts:
-    files with the same values of them have the same number in `#group`. A list without a source has no rows.
+    `paths` are the Parquet files of the tables of the book; a list without one has no rows. Of a book in order `files`
+    is a view, which reads the book anew for each query, unless `queries`, of which it is told how many there will be,
+    are many.
     """
 
     def __init__(
@@ -196,15 +202,15 @@ class WorkingTables:
         vocabulary: Vocabulary,
         plan: Plan,
         bounds: BookBounds,
-        sources: Mapping[str, str],
-        dimensions: Sequence[str] = (),
+        paths: Mapping[str, Path],
+        queries: int = _MANY,
     ) -> None:
         self.connection = connection
         self.vocabulary = vocabulary
         self.plan = plan
         self.bounds = bounds
-        self.sources = sources
-        self.dimensions = dimensions
+        self.paths = paths
+        self.queries = queries
 
     def reference(self) -> None:
         """Load the reference lists, once for all chunks."""
@@ -212,18 +218,21 @@ class WorkingTables:
             spec, bounds = self.vocabulary.reference[name], self.bounds.reference[name]
             columns = [f"row_number() OVER () AS {ROW_KEY}"]
             columns += [self.column(f, spec.fields[f].type, bounds.fields[f]) for f in sorted(fields)]
-            self._table(f"reference:{name}", columns, self._source(REFERENCE + name))
+            self._make("TABLE", f"reference:{name}", columns, self._source(REFERENCE + name))
 
     def load(self, span: Span) -> None:
         """Load the files of a chunk and their items."""
         where = f"{LOAN_ID} BETWEEN {_text(span.first)} AND {_text(span.last)}"
-        # The files are put in order by their ids alone: sorting whole rows would cost more than judging them.
-        numbers = [LOAN_ID, f"CAST(row_number() OVER (ORDER BY {LOAN_ID}) AS INTEGER) AS f"]
-        if self.dimensions:
-            order = ", ".join(map(quoted, self.dimensions))
-            numbers.append(f"CAST(dense_rank() OVER (ORDER BY {order}) AS INTEGER) AS {quoted(GROUP)}")
-        self._table("numbers", numbers, f"{self.sources[LOANS]} WHERE {where}")
-        columns = ["n.*"]
+        loans = read_parquet(self.paths[LOANS])
+        # Files have the numbers from 1 on, in order of their ids.
+        if span.row is None:
+            number, numbered = f"row_number() OVER (ORDER BY {LOAN_ID})", f"{loans} WHERE {where}"
+        else:
+            number = f"file_row_number - {span.row - 1}"
+            within = f"file_row_number BETWEEN {span.row} AND {span.row + span.files - 1}"
+            numbered = f"{read_parquet(self.paths[LOANS], rows=True)} WHERE {within}"
+        number = f"CAST({number} AS INTEGER) AS f"
+        columns = []
         for name in sorted(self.plan.facts):
             columns.append(self.column(name, self.vocabulary.facts[name].type, self.bounds.facts[name], "x."))
         for name in self.plan.lists:
@@ -231,33 +240,39 @@ class WorkingTables:
                 # Without a table and without a number of items in `loans`, it is missing for every file.
                 lacking = f"x.{quoted(name)} IS NULL" if self._counted(name) else "TRUE"
                 columns.append(f"{lacking} AS {quoted('list:' + name)}")
-        self._table("files", columns, self._within(LOANS, where))
+        if self.plan.lists or span.row is None:
+            # Files that are in no order are put into it by their ids alone: sorting whole rows would cost more than
+            # judging them.
+            self._make("TABLE", "numbers", [LOAN_ID, number], numbered)
+        if span.row is None:
+            self._make("TABLE", "files", ["n.*", *columns], self._within(LOANS, where))
+        else:
+            kind = "VIEW" if self.queries <= FEW_QUERIES else "TABLE"
+            self._make(kind, "files", [f"x.{LOAN_ID}", number, *columns], f"(FROM {numbered}) x")
         for name, fields in self.plan.lists.items():
             spec, bounds = self.vocabulary.lists[name], self.bounds.lists[name]
             key = f"CAST(n.f AS BIGINT) * {bounds.items + 1} + x.{ITEM} AS {ROW_KEY}"
             columns = [f"n.f AS {FILE_KEY}", key, f"x.{ITEM}"]
             columns += [self.column(f, spec.fields[f].type, bounds.fields[f], "x.") for f in sorted(fields)]
-            self._table(f"list:{name}", columns, self._within(name, where))
+            self._make("TABLE", f"list:{name}", columns, self._within(name, where))
 
     def _within(self, table: str, where: str) -> str:
         """The rows of a table of the book that belong to the chunk, as `x`, with their files' numbers, as `n`."""
         return f"(SELECT * FROM {self._source(table)} WHERE {where}) x JOIN numbers n USING ({LOAN_ID})"
 
     def _source(self, table: str) -> str:
-        if table in self.sources:
-            return self.sources[table]
+        if table in self.paths:
+            return read_parquet(self.paths[table])
         self.connection.register(f"no:{table}", table_schema(self.vocabulary, table).empty_table())
         return quoted(f"no:{table}")
 
     def _counted(self, name: str) -> bool:
         """Whether the loans have a column for the number of items of a list."""
-        return (
-            name in self.sources or name in self.connection.sql(f"FROM {self.sources[LOANS]} LIMIT 0").columns
-        )
+        return name in self.paths or name in pq.read_schema(self.paths[LOANS]).names
 
-    def _table(self, name: str, columns: Sequence[str], source: str) -> None:
+    def _make(self, kind: str, name: str, columns: Sequence[str], source: str) -> None:
         self.connection.execute(
-            f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT {', '.join(columns)} FROM {source}"
+            f"CREATE OR REPLACE {kind} {quoted(name)} AS SELECT {', '.join(columns)} FROM {source}"
         )
 
     def column(self, name: str, type: Type, bounds: ColumnBounds, table: str = "") -> str:
@@ -275,8 +290,9 @@ class WorkingTables:
         return f"CAST({widened} * {unit} AS {sql_type}) AS {quoted(name)}"
 
 
-def parquet_sources(book: Book) -> dict[str, str]:
-    return {name: f"read_parquet({_text(str(path))})" for name, path in book.tables.items()}
+def read_parquet(path: Path, *, rows: bool = False) -> str:
+    """SQL that reads a Parquet file; with `rows` also the number of each row, from 0 on, as `file_row_number`."""
+    return f"read_parquet({_text(str(path))}{', file_row_number = true' if rows else ''})"
 
 
 def _text(value: str) -> str:
