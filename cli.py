@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -677,7 +678,7 @@ def dmn_tck(
         raise typer.Exit(1)
 
 
-def print_run(info: dict[str, Any], folder: Path) -> None:
+def print_run(info: Mapping[str, Any], folder: Path) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("outcome")
     table.add_column("rules × files", justify="right")

@@ -19,8 +19,8 @@ from sancha.engine.book.synthesize import synthesize
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.dmn.export import export_pack
 from sancha.engine.dmn.import_model import ImportReport, import_model
+from sancha.engine.dmn.meanings import snake
 from sancha.engine.dmn.run import load
-from sancha.engine.dmn.to_pack import snake
 from sancha.engine.policy.lower import lower_decision
 from sancha.engine.policy.pack import load_pack
 from sancha.engine.run.row import Evaluator

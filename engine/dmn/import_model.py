@@ -11,9 +11,10 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from sancha.engine.dmn.meanings import Entry
 from sancha.engine.dmn.read import read_model
 from sancha.engine.dmn.restore import restore
-from sancha.engine.dmn.to_pack import Entry, translate
+from sancha.engine.dmn.to_pack import translate
 from sancha.engine.files import new_folder, write_file
 from sancha.engine.policy.pack import load_pack
 

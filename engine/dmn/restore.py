@@ -24,7 +24,8 @@ from ruamel.yaml import YAML
 from sancha.engine.diagnostics import PackError, SanchaError
 from sancha.engine.dmn import model as m
 from sancha.engine.dmn.export import EXTENSION, PARTS, day_span, logic_digest, standard_text
-from sancha.engine.dmn.to_pack import Alias, Entry, Group, Importer, ItemList, Lost, Meaning
+from sancha.engine.dmn.meanings import Alias, Entry, Group, ItemList, Lost, Meaning
+from sancha.engine.dmn.to_pack import Importer
 from sancha.engine.dmn.to_standard import MODELS
 from sancha.engine.feel import core as c
 from sancha.engine.feel import syntax as s
