@@ -6,20 +6,33 @@ matter: no conjunct is looked at after a false one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.feel import core as c
 from sancha.engine.policy.calendar import Calendar
-from sancha.engine.policy.tables import Table, input_name
-from sancha.engine.run.index import OPAQUE, bits
+from sancha.engine.policy.tables import Table, constraint, input_name
+from sancha.engine.run.index import OPAQUE, Region, bits
+from sancha.engine.run.membership import container
 from sancha.engine.run.runtime import NAMES
 
 #: A compiled function: (facts, lists, reference, as_of) -> the values of its expressions.
 Compiled = Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any], Any], tuple[Any, ...]]
+#: What a part is worth as a test for missing (None: never missing) and an expression for the value where it is not.
+_Guarded = tuple[str | None, str]
+#: Operands of a junction stand in blocks within blocks up to this depth, so that they see what was computed before.
+_NESTED = 12
+#: From so many constants on, a value is looked up among them.
+_MANY = 6
+#: Operators whose value is missing only where an operand is.
+_COMPARISONS = ("=", "<", "<=", ">", ">=")
+#: What takes statements to compute.
+_LONG = (c.And, c.Or, c.If, c.Some, c.Agg, c.Lookup, c.Let)
 
 
 def compile_cores(
@@ -46,6 +59,100 @@ def source_of(cores: Sequence[c.Core], lets: Sequence[tuple[str, c.Core]] = ()) 
     return writer.source
 
 
+class _Parts:
+    """The parts of expressions by number: equal parts have one, whatever objects they are.
+
+    `uses[number]` is in how many places of different parts it stands; `names[number]` are those of the variables and
+    items that it speaks of.
+    """
+
+    def __init__(self, cores: Iterable[c.Core] = ()) -> None:
+        self.uses: list[int] = []
+        self.names: list[frozenset[str]] = []
+        self.vars: dict[int, str] = {}
+        #: Those with an operation of the full language in them.
+        self.dynamic: set[int] = set()
+        self.inner: list[tuple[int, ...]] = []
+        self.numbers: dict[object, int] = {}
+        #: The objects are kept, lest another take the identity of one.
+        self.known: dict[int, tuple[int, object]] = {}
+        self.roots = [self.number(core) for core in cores]
+        for root in self.roots:
+            self.uses[root] += 1
+
+    def number(self, node: c.Core | c.Comp | c.Source) -> int:
+        found = self.known.get(id(node))
+        if found is not None:
+            return found[0]
+        parts = tuple(map(self.number, c.children(node)))
+        key = (type(node), parts, _own(node))
+        number = self.numbers.get(key)
+        if number is None:
+            number = self.numbers[key] = len(self.uses)
+            self.uses.append(0)
+            self.inner.append(parts)
+            self.names.append(self._names(node, parts))
+            if isinstance(node, c.Var):
+                self.vars[number] = node.name
+            if isinstance(node, c.Dynamic | c.Lambda) or not self.dynamic.isdisjoint(parts):
+                self.dynamic.add(number)
+            for part in parts:
+                self.uses[part] += 1
+        self.known[id(node)] = number, node
+        return number
+
+    def _names(self, node: c.Core | c.Comp | c.Source, parts: tuple[int, ...]) -> frozenset[str]:
+        names = frozenset[str]().union(*(self.names[part] for part in parts))
+        match node:
+            case c.Var():
+                return frozenset((node.name,))
+            case c.Field() | c.Element() | c.ListField():
+                return names | {node.var}
+            case c.Lookup():
+                return names.union(variable.name for variable in node.table.variables)
+            case _:
+                return names
+
+    def read_more_than_once(self) -> set[str]:
+        """The names of the variables that are written in more than one place, equal parts counted as often as they are
+        written."""
+        places = [0] * len(self.uses)
+        for root in self.roots:
+            places[root] += 1
+        for number in reversed(range(len(places))):  # a part has a number below that of what holds it
+            for part in self.inner[number]:
+                places[part] = min(places[part] + places[number], 2)
+        found: dict[str, int] = {}
+        for number, name in self.vars.items():
+            found[name] = found.get(name, 0) + places[number]
+        return {name for name, count in found.items() if count > 1}
+
+
+def _own(node: c.Core | c.Comp | c.Source) -> tuple[object, ...]:
+    """What a node is besides its parts."""
+    match node:
+        case c.Const():
+            return node.type, type(node.value), str(node.value)
+        case c.Op():
+            return node.type, id(node.row)
+        case c.Lookup():
+            return node.type, id(node.table), node.output
+        case c.Dynamic() | c.Lambda():
+            return (id(node),)
+        case _:
+            kind: Any = type(node)
+            values = (getattr(node, name) for name in _fields(kind))
+            return tuple(None if isinstance(value, _PART) else value for value in values)
+
+
+_PART = (c.Core, c.Comp, c.Source, tuple)
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
 class _Writer:
     def __init__(self, calendar: Calendar) -> None:
         self.calendar = calendar
@@ -68,13 +175,19 @@ class _Writer:
         self.items_at_hand: dict[str, str] = {}
         #: Names bound to local variables, a scope for each block; an inner block sees the outer ones.
         self.scopes: list[dict[str, tuple[str, bool]]] = [{}]
+        #: Names of `lets` and their local variables: such a name stands for the same in every scope.
+        self.shared: set[tuple[str, str]] = set()
+        self.parts = _Parts()
+        #: Parts at hand, a scope for each block too: by number, and by what their free names stand for.
+        self.made: list[dict[object, _Guarded]] = [{}]
 
     def function(
         self, cores: Sequence[c.Core], lets: Sequence[tuple[str, c.Core]], single: bool = False
     ) -> Compiled:
         self.lets = dict(lets)
         try:
-            self.bind_shared(cores, lets)
+            self.parts = _Parts((*cores, *(core for _, core in lets)))
+            self.bind_shared(lets)
             results = [self.atom(core) for core in cores]
             self.write(f"return {results[0]}" if single else f"return ({''.join(r + ', ' for r in results)})")
             loads = [f"    {local} = facts[{name!r}]" for name, local in self.facts.items()]
@@ -86,16 +199,12 @@ class _Writer:
             ) from error
         return self.space["f"]  # type: ignore[no-any-return]
 
-    def bind_shared(self, cores: Sequence[c.Core], lets: Sequence[tuple[str, c.Core]]) -> None:
+    def bind_shared(self, lets: Sequence[tuple[str, c.Core]]) -> None:
         """Binds at the start what more than one place uses; the clauses of a rule stay where they are first needed."""
-        uses: dict[str, int] = {}
-        for core in (*cores, *(core for _, core in lets)):
-            for node in c.walk(core):
-                if isinstance(node, c.Var):
-                    uses[node.name] = uses.get(node.name, 0) + 1
+        shared = self.parts.read_more_than_once()
         for name, core in lets:
-            if uses.get(name, 0) > 1 and name not in ("applies", "holds", "code"):
-                self.bind(name, core)
+            if name in shared and name not in ("applies", "holds", "code"):
+                self.shared.add((name, self.bind(name, core)[0]))
 
     # -- writing ------------------------------------------------------------------------------------------
 
@@ -110,13 +219,20 @@ class _Writer:
     def block(self, header: str) -> Iterator[None]:
         self.write(header)
         self.indent += 1
-        self.scopes.append({})
         mark = len(self.lines)
-        yield
+        with self.scope():
+            yield
         if len(self.lines) == mark:
             self.write("pass")
-        self.scopes.pop()
         self.indent -= 1
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        self.scopes.append({})
+        self.made.append({})
+        yield
+        self.made.pop()
+        self.scopes.pop()
 
     def constant(self, value: object) -> str:
         if value is None or isinstance(value, bool | str):
@@ -155,8 +271,11 @@ class _Writer:
             return expression, True
         return f"(None if {null} else {expression})", True
 
-    def guarded(self, node: c.Core) -> tuple[str | None, str]:
-        """A test for missing (None: never missing), and an expression for the value where it is not."""
+    def guarded(self, node: c.Core) -> _Guarded:
+        """A test for missing (None: never missing), and an expression for the value where it is not.
+
+        What was computed before, here or around this block, is not computed again.
+        """
         match node:
             case c.Const():
                 text = self.constant(node.value)
@@ -164,6 +283,46 @@ class _Writer:
             case c.Var():
                 local, maybe = self.variable(node)
                 return (f"{local} is None" if maybe and node.nullable else None), local
+            case c.Fact(known=None):
+                local = self.fact(node.name)
+                return f"{local} is None", local
+            case c.Dynamic() | c.Lambda():
+                return self.computed(node)
+        number = self.parts.number(node)
+        key = (number, *map(self.meaning, sorted(self.parts.names[number])))
+        for made in reversed(self.made):
+            if key in made:
+                return made[key]
+        null, expression = self.computed(node)
+        if self.parts.uses[number] > 1 and isinstance(node, c.Op | c.Or) and not expression.isidentifier():
+            expression = self.assign(f"None if {null} else {expression}" if null else expression)
+            null = f"{expression} is None" if null else None
+        self.made[-1][key] = null, expression
+        return null, expression
+
+    def share(self, later: Sequence[c.Core]) -> None:
+        """Computes before the blocks what other places need too. (A function that calls itself has to wait.)"""
+        for part in later:
+            if isinstance(part, c.Op):
+                self.share(part.args)
+            elif isinstance(part, c.Is | c.Not):
+                self.share((part.arg,))
+            elif isinstance(part, _LONG):
+                number = self.parts.number(part)
+                if self.parts.uses[number] > 1 and number not in self.parts.dynamic:
+                    self.guarded(part)
+
+    def meaning(self, name: str) -> str:
+        """What a name stands for here, as far as it can differ from block to block."""
+        item = self.items_at_hand.get(name, "")
+        for scope in reversed(self.scopes):
+            if name in scope:
+                local = scope[name][0]
+                return item if (name, local) in self.shared else f"{item} {local}"
+        return item
+
+    def computed(self, node: c.Core) -> _Guarded:
+        match node:
             case c.Op():
                 return self.operator(node)
             case c.Not():
@@ -172,10 +331,10 @@ class _Writer:
                     local = self.assign(f"None if {null} else {expression}")
                     null, expression = f"{local} is None", local
                 return null, f"(not {expression})"
-            case c.Or() if (choice := _one_of(node)) is not None:
+            case c.Or() if (choice := self.membership(node)) is not None:
                 operand, values = choice
                 null, expression = self.guarded(operand)
-                return null, f"({expression} in {values!r})"
+                return null, f"({expression} in {values})"
             case c.Is():
                 expression, maybe = self.value(node.arg)
                 if node.truth is None:
@@ -189,17 +348,38 @@ class _Writer:
                 local, maybe = self.statement(node)
                 return (f"{local} is None" if maybe else None), local
 
+    def membership(self, node: c.Or) -> tuple[c.Core, str] | None:
+        """The operand and the constants of a disjunction that asks whether it is one of them, or in a range of them.
+
+        Fewer than `_MANY` are compared one by one, but for texts.
+        """
+        operand = _operand(node.args[0])
+        if operand is None or (len(node.args) < _MANY and operand.type.name not in ("text", "one of")):
+            return None
+        number = self.parts.number(operand)
+        regions = [_region(arg, number, self.parts) for arg in node.args]
+        if None in regions:
+            return None
+        intervals = [interval for region in regions if region is not None for interval in region.intervals]
+        held = container(intervals)
+        if isinstance(held, frozenset) and len(node.args) < _MANY:
+            return operand, repr(tuple(interval.low for interval in intervals))
+        return operand, self.quoted(held)
+
     def variable(self, node: c.Var) -> tuple[str, bool]:
         if node.name == "as_of":
             return "as_of", False
         for scope in reversed(self.scopes):
             if node.name in scope:
                 return scope[node.name]
-        return self.bind(node.name, self.lets[node.name])
+        local, maybe = self.bind(node.name, self.lets[node.name])
+        self.shared.add((node.name, local))
+        return local, maybe
 
     def bind(self, name: str, core: c.Core) -> tuple[str, bool]:
         expression, maybe = self.value(core)
-        local = self.assign(expression)
+        plain = expression.isidentifier() and expression not in ("None", "True", "False")
+        local = expression if plain else self.assign(expression)
         self.scopes[-1][name] = (local, maybe)
         return local, maybe
 
@@ -277,8 +457,7 @@ class _Writer:
 
     def known_fact(self, node: c.Fact) -> tuple[str, bool]:
         local = self.fact(node.name)
-        if node.known is None:
-            return local, True
+        assert node.known is not None
         known, maybe = self.value(node.known)
         return self.assign(f"{local} if {known}{' is True' if maybe else ''} else None"), True
 
@@ -286,10 +465,15 @@ class _Writer:
         """Kleene conjunction or disjunction; what follows a deciding operand is not evaluated."""
         conjunction = isinstance(node, c.And)
         start, deciding = ("True", "False") if conjunction else ("False", "True")
+        self.share(node.args[1:])
         result = self.assign(start)
         maybe = False
-        for i, arg in enumerate(node.args):
-            with self.guard(f"if {result} is not {deciding}:" if i else None):
+        with ExitStack() as blocks:
+            for i, arg in enumerate(node.args):
+                if i:
+                    if self.indent >= _NESTED:
+                        blocks.close()
+                    blocks.enter_context(self.block(f"if {result} is not {deciding}:"))
                 null, expression = self.guarded(arg)
                 test = f"not {expression}" if conjunction else expression
                 if null is None:
@@ -312,6 +496,7 @@ class _Writer:
     def conditional(self, node: c.If) -> tuple[str, bool]:
         result = self.fresh()
         null, condition = self.guarded(node.condition)
+        self.share((node.then, node.otherwise))
         word = "if"
         if null is not None:
             if not condition.isidentifier() and condition != "None":
@@ -400,7 +585,8 @@ class _Writer:
         with self.guard("else:" if absent else None):
             self.write(f"{result} = False")
             with self.loop(node.comp, items):
-                null, expression = self.guarded(c.conj(node.comp.where, node.body))
+                kept = c.conj(node.comp.where, node.body)
+                null, expression = self.computed(kept) if isinstance(kept, c.And) else self.guarded(kept)
                 word = "if"
                 if null is not None:
                     maybe = True
@@ -483,21 +669,35 @@ class _Writer:
         return self.assign(f"None if {row} is None else {row}[{node.output}]"), True
 
 
-def _one_of(node: c.Or) -> tuple[c.Core, tuple[str, ...]] | None:
-    """The operand and values of a disjunction that asks whether one fact is one of several texts."""
-    operands, values = [], []
-    for arg in node.args:
-        if not (
-            isinstance(arg, c.Op)
-            and arg.row.name == "="
-            and isinstance(arg.args[0], c.Fact | c.Var | c.Field)
-        ):
+def _region(test: c.Core, operand: int, parts: _Parts) -> Region | None:
+    """The values that pass a comparison with constants, or a conjunction of some: the operand is the part `operand`.
+
+    None where it is anything else, or does not have to be missing where the operand is.
+    """
+    stand_in = input_name(0)
+
+    def compared(op: c.Core) -> c.Core | None:
+        if not isinstance(op, c.Op) or len(op.args) != 2 or op.row.name not in _COMPARISONS:
             return None
-        if not (isinstance(arg.args[1], c.Const) and isinstance(arg.args[1].value, str)):
+        sides = [isinstance(arg, c.Const) for arg in op.args]
+        if sum(sides) != 1 or parts.number(op.args[sides.index(False)]) != operand:
             return None
-        operands.append(arg.args[0])
-        values.append(arg.args[1].value)
-    return (operands[0], tuple(values)) if all(o == operands[0] for o in operands) else None
+        args = [arg if isinstance(arg, c.Const) else c.Var(arg.type, stand_in) for arg in op.args]
+        return dataclasses.replace(op, args=tuple(args))
+
+    tests = [compared(op) for op in (test.args if isinstance(test, c.And) else (test,))]
+    if None in tests:
+        return None
+    region = constraint(c.conj(*tests), stand_in)
+    return region if region is not OPAQUE and region.missing is None else None
+
+
+def _operand(test: c.Core) -> c.Core | None:
+    """What a comparison, or the first of a conjunction, compares with a constant."""
+    op = test.args[0] if isinstance(test, c.And) else test
+    if not isinstance(op, c.Op):
+        return None
+    return next((arg for arg in op.args if not isinstance(arg, c.Const)), None)
 
 
 def _table_function(table: Table, calendar: Calendar) -> Callable[..., tuple[Any, ...] | None]:
@@ -514,6 +714,7 @@ def _table_function(table: Table, calendar: Calendar) -> Callable[..., tuple[Any
     def compiled(cores: Sequence[c.Core]) -> Callable[..., tuple[Any, ...]]:
         writer = _Writer(calendar)
         writer.scopes[0] = dict(bound)
+        writer.parts = _Parts(cores)
         results = [writer.atom(core) for core in cores]
         writer.write(f"return ({''.join(r + ', ' for r in results)})")
         source = "\n".join([f"def f({', '.join(names)}):", *writer.lines]) + "\n"
