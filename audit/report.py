@@ -30,6 +30,7 @@ from sancha.audit.page_data import pack_exceptions
 from sancha.audit.texts import Texts, all_texts, avoided_words
 from sancha.audit.triangulation import Questionnaire
 from sancha.engine.diagnostics import SanchaError
+from sancha.engine.page import page_css
 from sancha.engine.policy.pack import Pack
 
 #: Rows of a finding's table in the PDF, largest exposure first; all stand in the list beside it.
@@ -191,6 +192,7 @@ def _context(report: Report, t: Texts) -> dict[str, Any]:
             if any(tag == v.source["evidence"] for i in report.rules_run for v in pack.rules[i].versions)
         ],
         "asset": lambda name: Markup(_asset(name)),
+        "page_css": Markup(page_css()),
         "svg": _data_address,
         "branches_hit": _branches_hit,
         "share_of": lambda part, whole: t.percent(Decimal(part) / Decimal(whole) if whole else None),

@@ -9,6 +9,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from sancha.engine.page import page_css
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.run.impact_model import Impact, SeenFact
 from sancha.engine.run.impact_text import Words, fact_label, files_line
@@ -39,7 +40,7 @@ def write_page(found: Impact, lang: str, path: Path) -> None:
         w=words,
         lang="zh-CN" if lang == "zh" else "en",
         i=found,
-        css=Markup(_asset("impact.css")),
+        css=Markup(page_css() + _asset("impact.css")),
         columns=COLUMNS,
         outcomes=list(Outcome),
         rules=found.changed_rules[:MOST_RULES],
