@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/spark.py --loans 100000 1000000 [--pack rules] [--master local[2]] [--times 2]
 
 Each engine is a process of its own. Its first replay is the cold one (for Spark with the start of its session and the
-compiling of the JVM), the best of the further ones the warm one. Memory is the sum of the resident sets of the process
-and of those that it starts (the JVM, Python workers), sampled. The results of both are compared; the table goes to
-benchmarks/results/spark.md.
+compiling of the JVM), the best of the further ones the warm one. CPU seconds and memory are those of the process and of
+those that it starts (the JVM, Python workers): memory is the sum of the resident sets, sampled. The results of both are
+compared; the table goes to benchmarks/results/spark.md.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,31 +47,19 @@ def main() -> None:
             book = folder / f"book-{loans}"
             synthesize(loans, 1, book, load_vocabulary(options.pack / "vocabulary.yaml"))
             for engine in ("columns", "spark"):
-                out = folder / f"run-{engine}"
-                found = measured(
-                    [
-                        *(
-                            sys.executable,
-                            __file__,
-                            "--engine",
-                            engine,
-                            "--book",
-                            str(book),
-                            "--out",
-                            str(out),
-                        ),
-                        *(
-                            "--pack",
-                            str(options.pack),
-                            "--master",
-                            options.master,
-                            "--times",
-                            str(options.times),
-                        ),
-                        *("--memory", options.memory),
-                    ]
+                given = {
+                    "engine": engine,
+                    "book": book,
+                    "out": folder / f"run-{engine}",
+                    "pack": options.pack,
+                    "master": options.master,
+                    "times": options.times,
+                    "memory": options.memory,
+                }
+                words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+                rows.append(
+                    {"loans": loans, "engine": engine, **measured([sys.executable, __file__, *words])}
                 )
-                rows.append({"loans": loans, "engine": engine, **found})
                 print(rows[-1], flush=True)
             same(folder / "run-columns", folder / "run-spark")
             shutil.rmtree(book)
@@ -83,25 +72,27 @@ def main() -> None:
 def worker(options: argparse.Namespace) -> None:
     """Replays in this process; prints what it took, as JSON."""
     pack = load_pack(options.pack)
-    times, start = [], 0.0
+    times, cpu, own, start = [], [], [], 0.0
     began = time.perf_counter()
     if options.engine == "spark":
-        from sancha.engine.run.spark import replay_on_spark, session
+        from sancha.engine.run.spark import replay_on_spark
+        from sancha.engine.run.spark_session import session
 
         spark = session(master=options.master, memory=options.memory)
-        spark.sparkContext.setLogLevel("ERROR")
         start = time.perf_counter() - began
     for _ in range(options.times):
         shutil.rmtree(options.out, ignore_errors=True)
-        began = time.perf_counter()
+        began, used, here = time.perf_counter(), processor(os.getsid(0)), time.process_time()
         if options.engine == "spark":
             replay_on_spark(options.book, pack, options.out, spark=spark)
         else:
             replay(options.book, pack, options.out, engine=options.engine, progress=False)
         times.append(time.perf_counter() - began)
-    print(
-        json.dumps({"start": start, "cold": times[0], "warm": min(times[1:], default=times[0])}), flush=True
-    )
+        cpu.append(processor(os.getsid(0)) - used)
+        own.append(time.process_time() - here)
+    best = times.index(min(times[1:], default=times[0]))
+    found = {"start": start, "cold": times[0], "warm": times[best], "cpu": cpu[best], "own": own[best]}
+    print(json.dumps(found), flush=True)
 
 
 def measured(command: list[str]) -> dict[str, Any]:
@@ -124,17 +115,26 @@ def measured(command: list[str]) -> dict[str, Any]:
     return {**json.loads(text.strip().splitlines()[-1]), "memory": peak / 1e9}
 
 
-def resident(session: int) -> int:
-    """The resident memory of the processes of a session, in bytes."""
-    total = 0
+def processes(session: int) -> Iterator[list[str]]:
+    """The fields of /proc/PID/stat, from the state on, of the processes of a session."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if int(fields[3]) == session:
-            total += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
-    return total
+            yield fields
+
+
+def resident(session: int) -> int:
+    """The resident memory of the processes of a session, in bytes."""
+    return sum(int(fields[21]) * os.sysconf("SC_PAGE_SIZE") for fields in processes(session))
+
+
+def processor(session: int) -> float:
+    """The CPU seconds of the processes of a session, and of those that they waited for."""
+    ticks = sum(int(field) for fields in processes(session) for field in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def same(a: Path, b: Path) -> None:
@@ -158,23 +158,35 @@ def table(options: argparse.Namespace, rows: list[dict[str, Any]]) -> str:
         f"# Spark beside DuckDB: {rules} rules of the pack `{options.pack.name}`",
         "",
         f"`python benchmarks/spark.py --loans {' '.join(map(str, options.loans))} --master '{options.master}' "
-        f"--times {options.times}`",
+        f"--memory {options.memory} --times {options.times}`",
         "",
         f"One machine of {os.cpu_count()} cores that others share: quote ratios, not seconds. "
         + ", ".join(f"{name} {version}" for name, version in made.items())
-        + ". The runs of both engines were the same in every code, count and exception.",
+        + ". The runs of both engines were the same in every code, count and exception. CPU seconds are those of the "
+        "warm replay, of all processes, and in brackets of the Python process that is Spark's driver.",
         "",
-        "| files | engine | start of the session | cold | warm | warm, of DuckDB's | peak memory |",
-        "|---|---|---|---|---|---|---|",
+        "| files | engine | start of the session | cold | warm | warm, of DuckDB's | CPU, warm | peak memory |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     base = {row["loans"]: row["warm"] for row in rows if row["engine"] == "columns"}
     for row in rows:
         name = "DuckDB" if row["engine"] == "columns" else f"Spark, {options.master}"
         start = f"{row['start']:.0f} s" if row["start"] else ""
+        cpu = f"{row['cpu']:.1f} s" + (f" ({row['own']:.1f})" if row["start"] else "")
         lines.append(
             f"| {row['loans']:,} | {name} | {start} | {row['cold']:.1f} s | {row['warm']:.1f} s "
-            f"| {row['warm'] / base[row['loans']]:.1f} | {row['memory']:.1f} GB |"
+            f"| {row['warm'] / base[row['loans']]:.1f} | {cpu} | {row['memory']:.1f} GB |"
         )
+    found = [row for row in rows if row["engine"] == "spark"]
+    if len(found) > 1:
+        first, last = found[0], found[-1]
+        more = (last["loans"] - first["loans"]) / 1e6
+        each = {name: (last[name] - first[name]) / more for name in ("cpu", "own")}
+        lines += [
+            "",
+            f"From {first['loans']:,} to {last['loans']:,} files, a million files more cost Spark "
+            f"{each['cpu']:.0f} CPU seconds, of which the driver's Python process {each['own']:.1f}.",
+        ]
     return "\n".join(lines) + "\n"
 
 

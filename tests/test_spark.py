@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import random
 import shutil
@@ -21,19 +22,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from agreement import Generator, constants_of, differences, generated_book
+from agreement import Generator, Large, constants_of, differences, generated_book
 from expressions import Expressions
-from test_columns import Large, generated_lookups, kept
-from test_replay import generated_pack
+from small_pack import write_pack
+from test_columns import generated_lookups, kept
+from test_replay import generated_pack, loan
 
 from sancha.engine.book.loan_file import LoanFile
-from sancha.engine.book.store import Book, iter_files, read_reference
+from sancha.engine.book.schema import table_schema
+from sancha.engine.book.store import Book, iter_files, read_reference, write_book
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.feel import core as c
 from sancha.engine.feel.check import check
 from sancha.engine.policy.lower import lower_core
 from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.plan import Plan
+from sancha.engine.run import working
 from sancha.engine.run.as_text import as_text
 from sancha.engine.run.replay import replay
 from sancha.engine.run.row import Reference
@@ -45,16 +49,9 @@ pyspark = pytest.importorskip("pyspark", reason="needs pyspark, the extra sancha
 if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     pytest.skip("needs Java 17 or 21", allow_module_level=True)
 
-from sancha.engine.run.spark import (  # noqa: E402
-    Views,
-    add_book,
-    lay_out,
-    register,
-    replay_on_spark,
-    session,
-    settings,
-)
+from sancha.engine.run.spark import Views, add_book, lay_out, register, replay_on_spark  # noqa: E402
 from sancha.engine.run.spark_book import on_disk  # noqa: E402
+from sancha.engine.run.spark_session import cause, pattern, place, session, settings  # noqa: E402
 from sancha.engine.run.spark_sql import Dialect, SparkRelations, Untranslatable  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,7 +68,6 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:
     running = session(master="local[2]")
-    running.sparkContext.setLogLevel("ERROR")
     yield running
     running.stop()
 
@@ -115,7 +111,7 @@ class Bench:
         cells = [compiler.text(core, compiler.root) for core in cores]
         laid = lay_out(list(dict.fromkeys(cells)), compiler.relations, Dialect(), "bench")
         folder = tempfile.mkdtemp(dir=self.book.path.parent)
-        with settings(self.spark), Views(self.spark, Path(folder).as_uri()) as views:
+        with settings(self.spark), Views(self.spark, Path(folder)) as views:
             register(self.spark, compiler.numbers.functions.values(), self.pack.calendar)
             source = on_disk(self.book.path, vocabulary)
             add_book(self.spark, views, source, vocabulary, self.plan, bounds)
@@ -289,33 +285,207 @@ def test_generated_packs_agree(tmp_path: Path, spark: Any, pack: Pack) -> None:
         assert not (tmp_path / f".spark{seed}.partial").exists()
 
 
-def test_books_that_the_session_reads(spark: Any, judged: Path, tmp_path: Path) -> None:
+TABLES = ("codes", "outcomes", "exceptions")
+
+
+@pytest.mark.parametrize("size", [250_000, 7])
+def test_the_same_bytes_as_columns(
+    spark: Any, judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Whatever parts Spark makes: the chunks are those of the columnar engine."""
+    monkeypatch.setattr(working, "CHUNK", size)
+    columns = replay(judged / "book", judged / "pack", tmp_path / "columns", progress=False)
+    run = replay_on_spark(judged / "book", judged / "pack", tmp_path / "spark", spark=spark)
+    assert pq.read_metadata(run.path / "codes.parquet").num_row_groups == -(-60 // size)
+    assert run.outcomes == columns.outcomes
+    for name in TABLES:
+        assert (run.path / f"{name}.parquet").read_bytes() == (
+            columns.path / f"{name}.parquet"
+        ).read_bytes(), name
+
+
+LITTLE = [
+    f"rule: T-{i}\njudged on: loan.decided_on\nin force: {{from: 2020-01-01}}\nrequire: {require}"
+    for i, require in enumerate(
+        [
+            "loan.amount > 0",
+            "some v in visits satisfies v.done",
+            "some p in people satisfies p.id = loan.branch",
+        ]
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder, whose name is no URL, with a book, a small pack, and their run by the row engine."""
+    folder = tmp_path_factory.mktemp("little") / "贷款 [1] 100%"
+    pack = load_pack(write_pack(folder / "pack", *LITTLE))
+    generated_book(folder / "book", pack.vocabulary, Generator(6, constants_of(pack)), 20)
+    replay(folder / "book", pack, folder / "row", engine="row", progress=False)
+    return folder
+
+
+def test_lists_that_the_book_lacks_are_told(spark: Any, tmp_path: Path) -> None:
+    """On disk and at a URL, as the columnar engine tells them: without a table, and without any number of items."""
+    small = load_pack(write_pack(tmp_path / "pack", *LITTLE))
+    rows = pa.Table.from_pylist([loan(1), loan(2)], table_schema(small.vocabulary, "loans"))
+    for name, column in {"unknown": None, "none": pa.nulls(2, pa.int64()), "known": pa.array([0, 0])}.items():
+        book = tmp_path / f"book-{name}"
+        loans = rows.drop_columns(["visits"])
+        if column is not None:
+            loans = loans.append_column("visits", column)
+        write_book(
+            book, small.vocabulary, {"loans": loans}, as_of=dt.date(2024, 6, 30), synthetic=True, source="t"
+        )
+        if column is None:  # as a book that says nothing of the list
+            written = pq.read_table(book / "loans.parquet").drop_columns(["visits"])
+            pq.write_table(written, book / "loans.parquet")
+        columns = tmp_path / f"columns-{name}"
+        wanted = replay(book, small, columns, progress=False).info["missing_lists"]
+        assert set(wanted) == {"reference/people"} | ({"visits"} if name != "known" else set())
+        for i, at in enumerate((book, book.as_uri())):
+            run = replay_on_spark(at, small, tmp_path / f"spark-{name}-{i}", spark=spark)
+            assert run.info["missing_lists"] == wanted
+            assert differences(run.path, columns) == []
+
+
+def test_books_that_the_session_reads(spark: Any, little: Path, tmp_path: Path) -> None:
     """At a URL, and as tables of a catalog."""
-    url = (judged / "book").as_uri()
-    assert "://" in url
-    run = replay_on_spark(url, judged / "pack", tmp_path / "url", spark=spark)
-    assert differences(run.path, judged / "row") == []
+    url = place(little / "book").replace("[", "\\[").replace("]", "\\]")
+    run = replay_on_spark(url, little / "pack", tmp_path / "url", spark=spark)
+    assert differences(run.path, little / "row") == []
     spark.sql(f"CREATE DATABASE bank LOCATION '{(tmp_path / 'bank').as_uri()}'")
-    for path in (judged / "book").rglob("*.parquet"):
-        name = path.relative_to(judged / "book").with_suffix("").as_posix().replace("/", "_")
+    shutil.copytree(little / "book", tmp_path / "book")
+    for path in (tmp_path / "book").rglob("*.parquet"):
+        name = path.relative_to(tmp_path / "book").with_suffix("").as_posix().replace("/", "_")
         spark.sql(f"CREATE TABLE bank.{name} USING parquet LOCATION '{path.as_uri()}'")
     with pytest.raises(SanchaError, match="no day of its own"):
-        replay_on_spark("table:bank", judged / "pack", tmp_path / "no", spark=spark)
+        replay_on_spark("table:bank", little / "pack", tmp_path / "no", spark=spark)
     as_of = dt.date(2024, 12, 31)
-    run = replay_on_spark("table:bank", judged / "pack", tmp_path / "tables", spark=spark, as_of=as_of)
-    assert differences(run.path, judged / "row") == []
+    for at in ("table:bank", "table:spark_catalog.bank"):
+        run = replay_on_spark(at, little / "pack", tmp_path / "tables", spark=spark, as_of=as_of)
+        assert differences(run.path, little / "row") == []
+    assert not [view for view in spark.catalog.listTables() if view.isTemporary]
 
 
-def test_bad_books_that_the_session_reads(spark: Any, judged: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("header", [True, False])
+def test_tables_of_another_format_at_a_path(spark: Any, little: Path, tmp_path: Path, header: bool) -> None:
+    """As `delta:` and `iceberg:` where the session knows these; ORC is one that Spark knows itself."""
+    lake = tmp_path / "lake"
+    with settings(spark):
+        for path in (little / "book").rglob("*.parquet"):
+            name = path.relative_to(little / "book").with_suffix("").as_posix()
+            spark.read.parquet(pattern(path)).repartition(2).write.orc(place(lake / name))
+    at, as_of = f"orc:{lake.as_uri()}", dt.date(2024, 12, 31)
+    if header:
+        shutil.copy(little / "book" / "book.json", lake)
+        run = replay_on_spark(at, little / "pack", tmp_path / "run", spark=spark)
+        assert run.info["book"]["digest"]
+    else:
+        with pytest.raises(SanchaError, match="no day of its own"):
+            replay_on_spark(at, little / "pack", tmp_path / "run", spark=spark)
+        run = replay_on_spark(at, little / "pack", tmp_path / "run", spark=spark, as_of=as_of)
+    assert differences(run.path, little / "row") == []
+    with pytest.raises(SanchaError, match="no table `loans` can be read"):
+        replay_on_spark(f"orc:{(tmp_path / 'none').as_uri()}", little / "pack", tmp_path / "no", spark=spark)
+    with pytest.raises(SanchaError, match="Failed to find the data source: delta") as error:
+        replay_on_spark(f"delta:{lake.as_uri()}", little / "pack", tmp_path / "no", spark=spark)
+    assert "--packages" in (error.value.help or "")
+
+
+def test_bad_books_that_the_session_reads(spark: Any, little: Path, tmp_path: Path) -> None:
     book = tmp_path / "book"
-    shutil.copytree(judged / "book", book)
+    shutil.copytree(little / "book", book)
     loans = pq.read_table(book / "loans.parquet")
     pq.write_table(pa.concat_tables([loans, loans.slice(0, 1)]), book / "loans.parquet")
     with pytest.raises(SanchaError, match="more than once"):
-        replay_on_spark(book.as_uri(), judged / "pack", tmp_path / "run", spark=spark)
+        replay_on_spark(book.as_uri(), little / "pack", tmp_path / "run", spark=spark)
     with pytest.raises(SanchaError, match="no book"):
-        replay_on_spark((tmp_path / "none").as_uri(), judged / "pack", tmp_path / "run", spark=spark)
+        replay_on_spark((tmp_path / "none").as_uri(), little / "pack", tmp_path / "run", spark=spark)
     assert not (tmp_path / "run").exists()
+
+
+# -- failures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[DIVIDE_BY_ZERO] Division by zero. Use `try_divide` to tolerate it. SQLSTATE: 22012\n== SQL ==\nx",
+         "[DIVIDE_BY_ZERO] Division by zero. SQLSTATE: 22012"),
+        ("An error occurred while calling o9.parquet.\n: org.apache.spark.SparkException: Job aborted.\n\tat a.b(C)\n"
+         "Caused by: java.io.IOException: No space left on device\n\tat d.e(F)\n\t... 1 more\n",
+         "No space left on device"),
+        ("An error occurred while calling o9.load.\n: org.apache.spark.SparkClassNotFoundException: [NO_SUCH] None: "
+         "x.y. SQLSTATE: 42K02\n\tat a.b(C)\nCaused by: java.lang.ClassNotFoundException: x.DefaultSource\n\tat d.e(F)",
+         "[NO_SUCH] None: x.y. SQLSTATE: 42K02"),
+        ("An error occurred while calling o9.load.\n: org.apache.spark.SparkException: Job aborted due to stage "
+         "failure: Task 0 in stage 4.0 failed 1 times, most recent failure: Lost task 0.0 in stage 4.0 (TID 4) "
+         "(host executor 1): java.io.IOException: Mkdirs failed to create file:/x (exists=false)\n\tat a.b(C)",
+         "Mkdirs failed to create file:/x (exists=false)"),
+        ("An exception was thrown from the Python worker:\nTraceback (most recent call last):\n  File \"x\", line 1\n"
+         "    import y\nModuleNotFoundError: No module named 'y'\n\n\tat org.apache.spark.X.y(Z.scala:1)",
+         "ModuleNotFoundError: No module named 'y'"),
+        ("", "RuntimeError"),
+    ],
+)  # fmt: skip
+def test_the_cause_of_a_failure_is_one_line(text: str, told: str) -> None:
+    assert cause(RuntimeError(text)) == told
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name not in ("book", "pack"))
+
+
+def test_a_job_that_fails_leaves_nothing(
+    spark: Any, little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a worker, while a run is being written; the run that was there stays."""
+    out = tmp_path / "run"
+    before = replay_on_spark(little / "book", little / "pack", out, spark=spark).info
+
+    def fail(batches: Any) -> Any:
+        for _ in batches:
+            raise ModuleNotFoundError("No module named 'sancha'")
+        yield
+
+    monkeypatch.setattr("sancha.engine.run.spark._Counting", lambda *_: fail)
+    with pytest.raises(SanchaError, match="No module named 'sancha'") as error:
+        replay_on_spark(little / "book", little / "pack", out, spark=spark)
+    assert error.value.message.count("\n") == 0 and "workers need" in (error.value.help or "")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sancha.engine.run.spark._write_codes", stop)
+    with pytest.raises(KeyboardInterrupt):
+        replay_on_spark(little / "book", little / "pack", out, spark=spark)
+    assert left(tmp_path) == ["run"] and json.loads((out / "run.json").read_text()) == before
+    assert not [view for view in spark.catalog.listTables() if view.isTemporary]
+
+
+def test_a_damaged_file_is_named(spark: Any, little: Path, tmp_path: Path) -> None:
+    book = tmp_path / "book"
+    shutil.copytree(little / "book", book)
+    path = book / "loans.parquet"
+    column = pq.read_metadata(path).row_group(0).column(1)
+    with path.open("r+b") as file:
+        file.seek(column.dictionary_page_offset or column.data_page_offset)
+        file.write(b"\xff" * 40)
+    with pytest.raises(SanchaError, match="row group 1 of 1 of `loans` cannot be read"):
+        replay_on_spark(book, little / "pack", tmp_path / "run", spark=spark)
+    with pytest.raises(SanchaError, match="Spark could not judge the book") as error:
+        replay_on_spark(book.as_uri(), little / "pack", tmp_path / "run", spark=spark)
+    assert "made again" in (error.value.help or "") and left(tmp_path) == []
+
+
+def test_what_nothing_answers_is_told_at_once(little: Path, tmp_path: Path) -> None:
+    port = free_port()
+    for at in ({"remote": f"sc://{HOST}:{port}/;user_id=x"}, {"master": f"spark://{HOST}:{port}"}):
+        with pytest.raises(SanchaError, match=f"nothing answers at .*{port}"):
+            replay_on_spark(little / "book", little / "pack", tmp_path / "run", **at)  # type: ignore[arg-type]
+    assert left(tmp_path) == []
 
 
 def test_settings_of_a_session_are_put_back(spark: Any) -> None:

@@ -9,14 +9,12 @@ files that have any, some rules at a time. Functions of the row evaluator run in
 from __future__ import annotations
 
 import contextlib
-import os
+import itertools
 import re
 import shutil
-import sys
 import time
 import uuid
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from datetime import date
@@ -25,7 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE, table_schema
 from sancha.engine.diagnostics import SanchaError
@@ -34,15 +35,16 @@ from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.plan import Outcome, Plan
 from sancha.engine.policy.vocabulary import Field, Vocabulary
-from sancha.engine.run import working
 from sancha.engine.run.columns import Columns
 from sancha.engine.run.counting import RuleOutcomes, count
 from sancha.engine.run.exact import Function
 from sancha.engine.run.portfolio import Sum, Tally
 from sancha.engine.run.relations import FILE_KEY, ROW_KEY, Cell, Relations, literal, quoted
 from sancha.engine.run.results import (
+    COUNTS_SCHEMA,
     EXCEPTIONS,
     EXCEPTIONS_SCHEMA,
+    FORMAT,
     Label,
     Run,
     RunWriter,
@@ -50,27 +52,14 @@ from sancha.engine.run.results import (
     versions,
 )
 from sancha.engine.run.spark_book import Source, from_session, is_remote, on_disk
+from sancha.engine.run.spark_session import Unreadable, failures, judging, pattern, place, session, settings
 from sancha.engine.run.spark_sql import HUGE, Dialect, SparkQuery, SparkRelations, Untranslatable
 from sancha.engine.run.to_columns import BookBounds, ColumnBounds, calendar_functions, storage
+from sancha.engine.run.working import CHUNK, chunk_size
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-#: What the text of the queries takes for granted. All may be set in a session that runs.
-SETTINGS = {
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.ansi.doubleQuotedIdentifiers": "true",
-    "spark.sql.variable.substitute": "false",
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.timestampType": "TIMESTAMP_NTZ",
-    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
-    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
-    "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.decimalOperations.allowPrecisionLoss": "true",
-    "spark.sql.caseSensitive": "true",
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
-}
 #: Rules whose exceptions are computed by one query.
 EXCEPTIONS_AT_A_TIME = 12
 _WIDE = Context(prec=100)
@@ -79,49 +68,6 @@ _COUNTS = (
     "rule SMALLINT, version SMALLINT, branch STRING, product STRING, quarter INT, code TINYINT, files BIGINT, "
     "exposure DECIMAL(38, 2)"
 )
-
-
-def session(
-    *, master: str | None = None, remote: str | None = None, memory: str | None = None
-) -> SparkSession:
-    """A Spark session: the one that runs, or a new one.
-
-    `master` is a master's URL (`local[2]`, `spark://host:7077`, `yarn`), `remote` that of a Spark Connect server
-    (`sc://host:15002`); without either Spark's own configuration decides, as under spark-submit, or this machine.
-    `memory` is the driver's (`4g`). SanchaError where pyspark or Java is missing, or the cluster does not answer.
-    """
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError as error:
-        raise SanchaError(
-            "Spark is not installed",
-            help="install the extra: pip install 'sancha[spark]'; it needs Java 17 or 21",
-        ) from error
-    if master and remote:
-        raise SanchaError("name a master or a Spark Connect server, not both")
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = SparkSession.builder.appName("sancha replay")
-    if remote:
-        builder = builder.remote(remote)
-    else:
-        if master or "SPARK_ENV_LOADED" not in os.environ:
-            builder = builder.master(master or "local[*]")
-        if (master or "local").startswith("local"):
-            builder = builder.config("spark.ui.enabled", "false").config("spark.driver.host", "127.0.0.1")
-            builder = builder.config("spark.ui.showConsoleProgress", "false")
-            # Two hundred partitions, the default, are for a cluster.
-            builder = builder.config("spark.sql.shuffle.partitions", "8")
-        if memory:
-            builder = builder.config("spark.driver.memory", memory)
-    try:
-        with quiet():
-            return builder.getOrCreate()
-    except Exception as error:
-        text = str(error).strip().splitlines()
-        raise SanchaError(
-            f"no Spark session: {text[0] if text else type(error).__name__}",
-            help="Spark needs Java 17 or 21 (JAVA_HOME), and a cluster that answers at the given address",
-        ) from error
 
 
 def replay_on_spark(
@@ -135,12 +81,14 @@ def replay_on_spark(
     hindsight: bool = False,
     as_of: date | None = None,
     exceptions: bool = True,
+    progress: bool = False,
 ) -> Run:
     """Judge every file of a book by every rule of a pack on Spark, and write the run to the folder `out`.
 
     `book` is a folder, or what `spark_book` reads: a URL, or `table:` and a database of a catalog. The workers must be
     able to write to the folder `out`. The run is that of the other engines: the same codes, outcomes and exceptions.
-    SanchaError as theirs, and where a rule holds what has no translation.
+    `progress` tells on standard error what is being done. SanchaError as theirs, where a rule holds what has no
+    translation, and where Spark fails; then nothing is left at `out`, or what was there.
     """
     started = time.perf_counter()
     policy = pack if isinstance(pack, Pack) else load_pack(pack)
@@ -148,33 +96,49 @@ def replay_on_spark(
     if policy.product is not None:
         plan = replaced(plan, facts=plan.facts | {policy.product})
     with contextlib.ExitStack() as stack:
+        tell = stack.enter_context(_progress(progress))
         if is_remote(str(book)):
+            tell("starting Spark")
             running = spark or session(master=master, remote=remote)
             stack.enter_context(settings(running))
-            source = from_session(running, str(book), policy.vocabulary, plan, as_of)
-            compiled = SparkPlan(policy, source, plan, source.book.as_of)
+            tell("looking at the book")
+            with judging(running):
+                source = from_session(running, str(book), policy.vocabulary, plan, as_of)
+                compiled = SparkPlan(policy, source, plan, source.book.as_of)
         else:
             # What is wrong with a book or a pack on disk is told before a session is started.
             source = on_disk(Path(book), policy.vocabulary)
             compiled = SparkPlan(policy, source, plan, as_of or source.book.as_of)
+            tell("starting Spark")
             running = spark or session(master=master, remote=remote)
             stack.enter_context(settings(running))
-        return _run(compiled, running, out, hindsight, exceptions, started)
+        return _run(compiled, running, out, hindsight, exceptions, started, tell)
 
 
 def _run(
-    compiled: SparkPlan, spark: SparkSession, out: Path, hindsight: bool, exceptions: bool, started: float
+    compiled: SparkPlan,
+    spark: SparkSession,
+    out: Path,
+    hindsight: bool,
+    exceptions: bool,
+    started: float,
+    tell: Callable[[str], None],
 ) -> Run:
     policy, plan, opened = compiled.pack, compiled.plan, compiled.source.book
     rules = [Label(rule.id, rule.stage, rule.versions) for rule in plan.rules]
     groups = [Label(rule.id, rule.stage, (rule.version,)) for rule in plan.portfolio]
+    absent = compiled.source.absent(plan)
     with RunWriter(out, rules, groups) as writer:
         work = writer.folder.absolute() / "spark"
-        row_functions = _judge(compiled, spark, work, writer, exceptions)
+        try:
+            with judging(spark):
+                row_functions = _judge(compiled, spark, work, writer, exceptions, tell)
+        except Unreadable as error:
+            raise compiled.source.damage() or error from error
         shutil.rmtree(work, ignore_errors=True)
         writer.finish(
             {
-                "format": 1,
+                "format": FORMAT,
                 "pack": {"name": policy.name, "version": policy.version, "digest": policy.digest},
                 "book": {
                     "path": compiled.source.place,
@@ -186,6 +150,7 @@ def _run(
                 "engine": "spark",
                 "hindsight": hindsight,
                 "row_functions": row_functions,
+                "missing_lists": absent,
                 "versions": {**versions(), "spark": spark.version},
                 "rules": len(plan.rules) + len(plan.portfolio),
                 "files": opened.loans,
@@ -197,28 +162,12 @@ def _run(
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without pyspark's warnings of versions of pandas, which nothing here uses."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-        yield
-
-
-@contextlib.contextmanager
-def settings(spark: SparkSession) -> Iterator[None]:
-    """SETTINGS within the block; the session's own afterwards."""
-    before = {name: spark.conf.get(name, None) for name in SETTINGS}
-    try:
-        for name, value in SETTINGS.items():
-            spark.conf.set(name, value)
-        with quiet():
-            yield
-    finally:
-        for name, old in before.items():
-            if old is None:
-                spark.conf.unset(name)
-            else:
-                spark.conf.set(name, old)
+def _progress(shown: bool) -> Iterator[Callable[[str], None]]:
+    """Tells what is being done, on standard error."""
+    columns = [TextColumn("replay"), SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
+    with Progress(*columns, console=Console(stderr=True), disable=not shown, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda text: bar.update(task, description=text)
 
 
 class SparkPlan:
@@ -297,20 +246,25 @@ def lay_out(
 
 
 class Views:
-    """Views of a session, gone after the `with` block. Parts of queries that are read twice are written to `folder`, a
-    URI: views that are made of views are planned anew at each place, and their plans would double at every stage."""
+    """Views of a session, gone after the `with` block. Parts of queries that are read twice are written to `folder`:
+    views that are made of views are planned anew at each place, and their plans would double at every stage."""
 
-    def __init__(self, spark: SparkSession, folder: str) -> None:
+    def __init__(
+        self, spark: SparkSession, folder: Path, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.spark = spark
         self.folder = folder
+        self.tell = tell
         self.names: dict[str, None] = {}
 
     def __enter__(self) -> Views:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in self.names:
-            self.spark.catalog.dropTempView(name)
+        # A session that was lost has none.
+        with contextlib.suppress(*failures()):
+            for name in self.names:
+                self.spark.catalog.dropTempView(name)
 
     def add(self, name: str, frame: DataFrame) -> None:
         frame.createOrReplaceTempView(f"`{name}`")
@@ -323,9 +277,9 @@ class Views:
             found = self.spark.sql(body)
             read = re.compile(rf"\b(FROM|JOIN) {name}\b")
             if sum(len(read.findall(text)) for text in texts[i + 1 :]) > 1:
-                place = f"{self.folder}/{name}"
-                found.write.parquet(place)
-                found = self.spark.read.parquet(place)
+                self.tell(f"part {i + 1} of {len(laid.parts)}")
+                found.write.parquet(place(self.folder / name))
+                found = self.spark.read.parquet(pattern(self.folder / name))
             self.add(name, found)
         return self.spark.sql(laid.body)
 
@@ -391,23 +345,33 @@ def _column(name: str, field: Field, bounds: ColumnBounds) -> str:
 
 
 def _judge(
-    plan: SparkPlan, spark: SparkSession, work: Path, writer: RunWriter, exceptions: bool
+    plan: SparkPlan,
+    spark: SparkSession,
+    work: Path,
+    writer: RunWriter,
+    exceptions: bool,
+    tell: Callable[[str], None],
 ) -> dict[str, list[str]]:
     from sancha.engine.run.replay import Replay, write_groups
 
     mark = f"q{uuid.uuid4().hex[:8]}"
     columns = plan.columns
-    with Views(spark, (work / "parts").as_uri()) as views:
+    with Views(spark, work / "parts", lambda part: tell(f"judging files: {part}")) as views:
+        tell("judging files")
         register(spark, plan.columns.compiler.numbers.functions.values(), plan.pack.calendar)
         add_book(spark, views, plan.source, plan.pack.vocabulary, plan.plan, plan.columns.bounds)
-        result = (work / "result").as_uri()
-        views.frame(plan.query(list(columns.shown), f"{mark}_main")).write.parquet(result)
-        views.add("result", spark.read.parquet(result))
-        _write_codes(plan, spark, work, writer)
+        result = work / "result"
+        views.frame(plan.query(list(columns.shown), f"{mark}_main")).write.parquet(place(result))
+        views.add("result", spark.read.parquet(pattern(result)))
+        tell("writing codes")
+        ends = _write_codes(plan, spark, work, writer)
+        tell("counting outcomes")
         counts = _counts(plan, spark)
         writer.count(counts)
         if exceptions:
-            _write_exceptions(plan, spark, views, work, writer, counts, mark)
+            views.tell = lambda part: None
+            _write_exceptions(plan, spark, views, work, writer, counts, mark, ends, tell)
+        tell("adding up groups")
         tallies = {c.plan.id: _tally(plan, spark, i) for i, c in enumerate(columns.portfolio)}
     source = plan.source
     run = Replay(plan.pack, source.book, plan.plan, plan.as_of, False, exceptions)
@@ -429,18 +393,33 @@ def _read_back(folder: Path) -> Iterator[pa.Table]:
     """The rows of a folder of parts, in the order of the parts, some at a time."""
     for path in sorted(folder.glob("part-*.parquet")):
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(working.CHUNK):
+            for batch in file.iter_batches(CHUNK):
                 yield pa.Table.from_batches([batch])
 
 
-def _write_codes(plan: SparkPlan, spark: SparkSession, work: Path, writer: RunWriter) -> None:
+def _write_codes(plan: SparkPlan, spark: SparkSession, work: Path, writer: RunWriter) -> list[str]:
+    """Writes the codes in the chunks of the columnar engine, whatever the parts of Spark; gives their last loan ids."""
     columns = plan.columns
     names = [columns.loan_id, *(c.code for c in columns.rules)]
     folder = work / "codes"
-    spark.sql(f"SELECT {', '.join(names)} FROM result ORDER BY f").write.parquet(folder.as_uri())
+    spark.sql(f"SELECT {', '.join(names)} FROM result ORDER BY f").write.parquet(place(folder))
     schema = codes_schema([c.rule.id for c in columns.rules])
+    size = chunk_size(plan.source.book, plan.plan)
+    ends = []
+    held = schema.empty_table()
     for table in _read_back(folder):
-        writer.codes(table.rename_columns(schema.names).cast(schema))
+        held = pa.concat_tables([held, table.rename_columns(schema.names).cast(schema)])
+        while held.num_rows > size:
+            ends.append(_write_chunk(writer, held.slice(0, size)))
+            held = held.slice(size)
+    ends.append(_write_chunk(writer, held))
+    return ends
+
+
+def _write_chunk(writer: RunWriter, codes: pa.Table) -> str:
+    writer.codes(codes.combine_chunks())
+    last: str = codes[LOAN_ID][-1].as_py()
+    return last
 
 
 def _counts(plan: SparkPlan, spark: SparkSession) -> pa.Table:
@@ -491,7 +470,7 @@ class _Counting:
             product = batch[self.product] if self.product else pa.nulls(len(branch), pa.string())
             rules = [RuleOutcomes(i, of(c), of(v), of(q)) for i, (c, v, q) in enumerate(self.rules)]
             table, _ = count(rules, branch, product, of(self.exposure))
-            yield from table.to_batches()
+            yield from table.cast(COUNTS_SCHEMA).to_batches()
 
 
 def _write_exceptions(
@@ -502,7 +481,10 @@ def _write_exceptions(
     writer: RunWriter,
     counts: pa.Table,
     mark: str,
+    ends: Sequence[str],
+    tell: Callable[[str], None],
 ) -> None:
+    """Writes the exceptions in chunks that end with the loan ids `ends`."""
     columns = plan.columns
     codes = {int(o) for o in EXCEPTIONS}
     found = {
@@ -517,6 +499,7 @@ def _write_exceptions(
     folder = work / "exceptions"
     for start in range(0, len(numbers), EXCEPTIONS_AT_A_TIME):
         group = numbers[start : start + EXCEPTIONS_AT_A_TIME]
+        tell(f"exceptions of rules {start + 1} to {start + len(group)} of {len(numbers)}")
         some = " OR ".join(f"{columns.rules[n].code} IN ({listed})" for n in group)
         source = f"(SELECT * FROM files LEFT SEMI JOIN (SELECT f FROM result WHERE {some}) USING (f))"
         outputs = list(dict.fromkeys(cell for n in group for cell in plan.evidence[n]))
@@ -545,27 +528,41 @@ def _write_exceptions(
                             AS DECIMAL(18, 2)) AS exposure, s.*
                 FROM {mark}_evidence e JOIN result r ON r.f = e.f
                 LATERAL VIEW inline(filter(array({", ".join(entries)}), x -> x.code IN ({listed}))) s"""
-        ).write.mode("append").parquet(folder.as_uri())
+        ).write.mode("append").parquet(place(folder))
     ordered = work / "exceptions-in-order"
-    spark.read.parquet(folder.as_uri()).orderBy("f", "number").write.parquet(ordered.as_uri())
+    spark.read.parquet(pattern(folder)).orderBy("f", "number").write.parquet(place(ordered))
+    tell("writing exceptions")
+    held: list[pa.Table] = []
+    last = iter(ends)
+    end = next(last)
     for table in _read_back(ordered):
-        writer.exceptions(_labelled(plan, table))
+        while table.num_rows and table["loan_id"][-1].as_py() > end:
+            within = pc.sum(pc.less_equal(table["loan_id"], end)).as_py()
+            _write_held(plan, writer, [*held, table.slice(0, within)])
+            held, table, end = [], table.slice(within), next(last)
+        held.append(table)
+    _write_held(plan, writer, held)
+
+
+def _write_held(plan: SparkPlan, writer: RunWriter, held: Sequence[pa.Table]) -> None:
+    if held:
+        writer.exceptions(_labelled(plan, pa.concat_tables(held).combine_chunks()))
 
 
 def _labelled(plan: SparkPlan, table: pa.Table) -> pa.Table:
     """Exceptions with the names of rules, stages, outcomes and versions in place of numbers."""
     rules = plan.plan.rules
-    numbers, codes = table["number"].to_pylist(), table["code"].to_pylist()
-    places = table["version"].to_pylist()
-    texts = {int(o): o.text for o in EXCEPTIONS}
+    number = table["number"]
+    # The versions of all rules stand in one row; a rule's begin at its place.
+    versions = [version for rule in rules for version in rule.versions]
+    begin = pa.array([0, *itertools.accumulate(len(rule.versions) for rule in rules)][:-1], pa.int32())
+    version = pc.add(table["version"], begin.take(number.combine_chunks()))
+    texts = {int(o): o.text for o in Outcome}
     made = {
-        "rule": pa.array([rules[n].id for n in numbers]),
-        "stage": pa.array([rules[n].stage for n in numbers]),
-        "outcome": pa.array([texts[c] for c in codes]),
-        "version": pa.array(
-            [None if p is None else rules[n].versions[p] for n, p in zip(numbers, places, strict=True)],
-            pa.string(),
-        ),
+        "rule": pa.array([rule.id for rule in rules], pa.string()).take(number),
+        "stage": pa.array([rule.stage for rule in rules], pa.string()).take(number),
+        "outcome": pa.array([texts[code] for code in sorted(texts)]).take(table["code"]),
+        "version": pa.array(versions, pa.string()).take(version),
         "group": pa.nulls(table.num_rows, pa.string()),
     }
     arrays = [made[name] if name in made else table[name] for name in EXCEPTIONS_SCHEMA.names]

@@ -1,14 +1,18 @@
 """Books that a Spark session reads: a folder on this machine, a folder at a URL, or tables of a catalog.
 
 `s3a://bank/books/2024` is a folder of a book as docs/formats.md has it, in which a table may also be a folder of parts.
+`delta:s3a://bank/books/2024` is one whose tables are in another format that Spark knows by that name, each a path
+without an ending: `loans`, `visits`, `reference/staff`.
 `table:lake.credit` is a database of a catalog, with Iceberg, Delta or other tables of these columns: `loans`, a table
 a list by its name, and `reference_NAME` a reference list. What `open_book` asks of a book on disk, Spark asks of these.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +22,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE, file_of, table_schema
-from sancha.engine.book.store import BOOK_FILE, Book, open_book
+from sancha.engine.book.store import BOOK_FILE, Book, damage, open_book
 from sancha.engine.diagnostics import SanchaError
-from sancha.engine.policy.plan import Plan
+from sancha.engine.policy.plan import Plan, PortfolioPlan, RulePlan
 from sancha.engine.policy.vocabulary import Field, Vocabulary
 from sancha.engine.run.relations import literal, quoted
+from sancha.engine.run.replay import _lists_of, rules_without_lists
+from sancha.engine.run.spark_session import pattern
 from sancha.engine.run.to_columns import DECIMALS, BookBounds, ColumnBounds, ListBounds
 from sancha.engine.run.working import book_bounds
 
@@ -31,18 +37,26 @@ if TYPE_CHECKING:
 
 #: What the place of a book in a catalog begins with.
 CATALOG = "table:"
+#: A format and a URL.
+_FORMAT = re.compile(r"(?P<format>\w+):(?P<url>[A-Za-z][\w+.-]*://.*)")
 _WHOLE = ("integer", "days")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A book and how a session reads it. `reference` holds the rows of reference lists, in their order."""
+    """A book and how a session reads it.
+
+    `reference` holds the rows of reference lists, in their order; `absent` names the tables that the book lacks for
+    every file, with the rules that read them; `damage` is what is wrong with its files, where they can be looked at.
+    """
 
     book: Book
     place: str
     bounds: Callable[[Plan], BookBounds]
     read: Callable[[SparkSession, str], DataFrame]
     reference: Callable[[str], pa.Table]
+    absent: Callable[[Plan], dict[str, list[str]]]
+    damage: Callable[[], SanchaError | None]
 
 
 def is_remote(place: str) -> bool:
@@ -55,7 +69,7 @@ def on_disk(folder: Path, vocabulary: Vocabulary) -> Source:
     book = open_book(folder, vocabulary)
 
     def read(spark: SparkSession, table: str) -> DataFrame:
-        return spark.read.parquet(book.tables[table].absolute().as_uri())
+        return spark.read.parquet(pattern(book.tables[table]))
 
     return Source(
         book,
@@ -63,6 +77,8 @@ def on_disk(folder: Path, vocabulary: Vocabulary) -> Source:
         lambda plan: book_bounds(book, vocabulary, plan),
         read,
         lambda table: pq.read_table(book.tables[table]),
+        lambda plan: rules_without_lists(plan, book),
+        lambda: damage(book),
     )
 
 
@@ -84,7 +100,8 @@ def from_session(
         raise SanchaError(f"the book at `{place}` has no day of its own", help="give it: --as-of 2024-12-31")
     for name, frame in frames.items():
         _check_columns(frame, name, vocabulary, place)
-    rows = _check_rows(spark, frames, vocabulary, place)
+    with contextlib.ExitStack() as views:
+        rows = _check_rows(spark, views, frames, vocabulary, place)
     book = Book(
         path=Path(place),
         vocabulary=vocabulary.name,
@@ -102,15 +119,33 @@ def from_session(
         lambda read: _bounds(frames, rows, vocabulary, read),
         lambda _, table: frames[table],
         lambda table: frames[table].toArrow(),
+        lambda read: _absent(frames, read),
+        lambda: None,
     )
+
+
+def _absent(frames: Mapping[str, DataFrame], plan: Plan) -> dict[str, list[str]]:
+    """As `rules_without_lists` has it."""
+    loans = frames[LOANS]
+    counted = [name for name in plan.lists if name in loans.columns]
+    texts = [f"count({quoted(name)}) AS n{i}" for i, name in enumerate(counted)]
+    (known,) = loans.selectExpr("count(*)", *texts).collect()
+    lacking = {name for name, values in zip(counted, known[1:], strict=True) if not values}
+    lacking |= {name for name in plan.lists if name not in counted and name not in frames}
+    absent = [name for name in plan.lists if name in lacking]
+    absent += [REFERENCE + name for name in plan.reference if REFERENCE + name not in frames]
+    rules: list[RulePlan | PortfolioPlan] = [*plan.rules, *plan.portfolio]
+    reads = {rule.id: set(_lists_of(rule)) for rule in rules}
+    return {
+        table: [rule for rule, names in reads.items() if table.removeprefix(REFERENCE) in names]
+        for table in absent
+    }
 
 
 def _frames(
     spark: SparkSession, place: str, wanted: Iterable[str]
 ) -> tuple[dict[str, DataFrame], Mapping[str, Any]]:
     """The tables that there are, and what book.json says."""
-    from pyspark.errors import AnalysisException
-
     frames: dict[str, DataFrame] = {}
     if place.startswith(CATALOG):
         database = place.removeprefix(CATALOG)
@@ -119,18 +154,52 @@ def _frames(
             if spark.catalog.tableExists(table):
                 frames[name] = spark.read.table(table)
         return frames, {}
+    if (match := _FORMAT.fullmatch(place)) is not None:
+        root = match["url"].rstrip("/")
+        for name in wanted:
+            if (frame := _loaded(spark, match["format"], f"{root}/{name}")) is not None:
+                frames[name] = frame
+        return frames, _header(spark, root) or {}
     root = place.rstrip("/")
-    try:
-        (row,) = spark.read.text(f"{root}/{BOOK_FILE}", wholetext=True).collect()
-    except AnalysisException as error:
+    header = _header(spark, root)
+    if header is None:
         raise SanchaError(
             f"there is no book at `{place}`: {BOOK_FILE} cannot be read", help="a book is a folder with it"
-        ) from error
-    header = json.loads(row[0])
+        )
     for name in wanted:
         if name in header["tables"]:
             frames[name] = spark.read.parquet(f"{root}/{file_of(name)}")
     return frames, header
+
+
+def _header(spark: SparkSession, root: str) -> Mapping[str, Any] | None:
+    """What book.json of a folder says; None where there is none."""
+    from pyspark.errors import AnalysisException
+
+    try:
+        (row,) = spark.read.text(f"{root}/{BOOK_FILE}", wholetext=True).collect()
+    except AnalysisException:
+        return None
+    try:
+        found: dict[str, Any] = json.loads(row[0])
+        return {"tables": found["tables"], **found}
+    except (ValueError, KeyError, TypeError) as error:
+        raise SanchaError(f"`{root}/{BOOK_FILE}` is not what `sancha import` writes") from error
+
+
+def _loaded(spark: SparkSession, format: str, path: str) -> DataFrame | None:
+    """A table at a path; None where there is nothing."""
+    from pyspark.errors import AnalysisException
+
+    try:
+        frame = spark.read.format(format).load(path)
+        # Through Spark Connect nothing is looked at before it is asked for.
+        frame.columns  # noqa: B018
+    except AnalysisException as error:
+        if re.search("PATH_NOT_FOUND|TABLE_OR_VIEW_NOT_FOUND|TABLE_NOT_FOUND|doesn't exist", str(error)):
+            return None
+        raise
+    return frame
 
 
 def _check_columns(frame: DataFrame, table: str, vocabulary: Vocabulary, place: str) -> None:
@@ -145,7 +214,7 @@ def _check_columns(frame: DataFrame, table: str, vocabulary: Vocabulary, place: 
         if found[field.name] != wanted:
             raise SanchaError(
                 f"the column `{field.name}` of `{table}` at `{place}` is {found[field.name]}; expected {wanted}",
-                help="docs/formats.md lists the column types of a book",
+                help="docs/formats.md lists the column types of a book; a view of a catalog can give them",
             )
 
 
@@ -159,9 +228,15 @@ def _spark_type(kind: pa.DataType) -> str:
 
 
 def _check_rows(
-    spark: SparkSession, frames: Mapping[str, DataFrame], vocabulary: Vocabulary, place: str
+    spark: SparkSession,
+    views: contextlib.ExitStack,
+    frames: Mapping[str, DataFrame],
+    vocabulary: Vocabulary,
+    place: str,
 ) -> dict[str, int]:
-    """The numbers of rows, where ids, parents, items and values are as a book has them."""
+    """The numbers of rows, where ids, parents, items and values are as a book has them. Views go with `views`."""
+    for view in ("sancha check", "sancha loans"):
+        views.callback(spark.catalog.dropTempView, view)
     rows = {}
     for name, frame in frames.items():
         frame.createOrReplaceTempView("`sancha check`")
