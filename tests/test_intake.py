@@ -14,79 +14,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
+from extracts import VOCABULARY, facts, mapping_of, rejected, run, vocabulary_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sancha.engine.book.extract import encoding_of
-from sancha.engine.book.intake import ImportResult, import_extract
+from sancha.engine.book.intake import import_extract
 from sancha.engine.book.mapping import ColumnMap, Style, date_format, load_mapping, mapped_vocabulary
 from sancha.engine.book.reading import plain, quote, reading
 from sancha.engine.book.store import open_book, read_file, read_reference
 from sancha.engine.diagnostics import PackError, Place, SanchaError
 from sancha.engine.feel.types import Type, parse_type
-from sancha.engine.policy.vocabulary import Vocabulary, load_vocabulary
+from sancha.engine.policy.vocabulary import Vocabulary
 
-VOCABULARY = """
-vocabulary: intake test
-groups:
-  a:
-    label: {en: A}
-    facts:
-      text: {type: text, label: {en: text}}
-      kind: {type: "one of [x, y, unknown]", label: {en: kind}}
-      flag: {type: boolean, label: {en: flag}}
-      count: {type: integer, label: {en: count}}
-      number: {type: number, label: {en: number}}
-      money: {type: money, label: {en: money}}
-      total: {type: money, label: {en: total}}
-      rate: {type: rate, label: {en: rate}}
-      day: {type: date, label: {en: day}}
-      at: {type: date-time, label: {en: at}}
-lists:
-  visits:
-    label: {en: Visits}
-    fields:
-      date: {type: date, label: {en: date}}
-      staff: {type: list of text, label: {en: staff}}
-      fee: {type: money, label: {en: fee}}
-reference:
-  people:
-    label: {en: People}
-    fields:
-      id: {type: text, required: true, label: {en: id}}
-      level: {type: integer, label: {en: level}}
-"""
 PLACE = Place("mapping.yaml", 1, 1)
 
 
 @pytest.fixture(scope="module")
 def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
-    path = tmp_path_factory.mktemp("vocabulary") / "vocabulary.yaml"
-    path.write_text(VOCABULARY)
-    return load_vocabulary(path)
-
-
-def mapping_of(folder: Path, text: str) -> Path:
-    path = folder / "mapping.yaml"
-    head = "mapping: test\nas of: 2024-12-31\nroot: main\n"
-    path.write_text(head + textwrap.dedent(text), encoding="utf-8")
-    return path
-
-
-def run(folder: Path, mapping: str, vocabulary: Vocabulary) -> ImportResult:
-    return import_extract(folder, mapping_of(folder, mapping), vocabulary, folder / "book")
-
-
-def facts(result: ImportResult, *names: str) -> list[tuple[object, ...]]:
-    columns = ", ".join(f'"{n}"' for n in names)
-    path = result.book.path / "loans.parquet"
-    return duckdb.sql(f"SELECT {columns} FROM '{path}' ORDER BY loan_id").fetchall()
-
-
-def rejects(result: ImportResult, columns: str = "row, column, text, reason") -> list[tuple[object, ...]]:
-    quoted = ", ".join(f'"{c.strip()}"' for c in columns.split(","))
-    path = result.book.path / "rejects.parquet"
-    return duckdb.sql(f"SELECT {quoted} FROM '{path}' ORDER BY source, row, fact").fetchall()
+    return vocabulary_in(tmp_path_factory.mktemp("vocabulary"))
 
 
 def read(
@@ -315,7 +261,7 @@ def test_every_row_is_accounted_for(tmp_path: Path, vocabulary: Vocabulary) -> N
         ("L2", "two", Decimal("2.00")),
         ("L3", "three", None),
     ]
-    assert rejects(result, "row, text, reason, rejected, fact, loan") == [
+    assert rejected(result, "row", "text", "reason", "rejected", "fact", "loan") == [
         (2, None, "no key, or a key whose digits a spreadsheet has dropped", "row", None, None),
         (4, "L2", "the key is on row 1 already", "row", None, None),
         (5, "oops", "not an amount", "value", "a.money", "L3"),
@@ -417,14 +363,13 @@ def test_a_list_can_be_missing_where_it_has_no_row(tmp_path: Path, vocabulary: V
 
 
 def test_required_facts(tmp_path: Path) -> None:
-    (tmp_path / "vocabulary.yaml").write_text(
-        VOCABULARY.replace("text: {type: text,", "text: {type: text, required: true,")
+    vocabulary = vocabulary_in(
+        tmp_path, VOCABULARY.replace("text: {type: text,", "text: {type: text, required: true,")
     )
-    vocabulary = load_vocabulary(tmp_path / "vocabulary.yaml")
     (tmp_path / "main.csv").write_text("id,t,m\nL1,one,1\nL2,,2\n")
     result = run(tmp_path, ONE, vocabulary)
     assert facts(result, "loan_id") == [("L1",)]
-    assert rejects(result, "row, reason, rejected, fact") == [
+    assert rejected(result, "row", "reason", "rejected", "fact") == [
         (2, "the required fact a.text is missing", "row", "a.text")
     ]
     with pytest.raises(PackError, match=r"the required fact `a.text` has no column"):
@@ -450,7 +395,7 @@ def test_xlsx_cells_have_types(tmp_path: Path, vocabulary: Vocabulary) -> None:
         ("one", Decimal("0.30"), dt.date(2024, 1, 5), 84, True),
         ("two", Decimal("12.50"), dt.date(2024, 1, 5), None, None),
     ]
-    assert [(row, why) for row, why in rejects(result, "row, reason")] == [
+    assert [(row, why) for row, why in rejected(result, "row", "reason")] == [
         (3, "no key, or a key whose digits a spreadsheet has dropped"),
         (4, "not a whole number, or too large"),
     ]
@@ -484,7 +429,7 @@ def test_parquet_columns_have_types(tmp_path: Path, vocabulary: Vocabulary) -> N
         (Decimal("0.30"), dt.date(2024, 1, 5), dt.datetime(2024, 1, 6, 7, 30), True),
         (None, None, None, None),
     ]
-    assert rejects(result, "row, text") == [(2, "0.000000001")]
+    assert rejected(result, "row", "text") == [(2, "0.000000001")]
     book = open_book(result.book.path, vocabulary)
     assert [read_file(book, vocabulary, i).lists["visits"][0]["staff"] for i in "12"] == [["a", "b"], []]  # type: ignore[index]
 
@@ -512,7 +457,7 @@ def test_lines_above_the_header_and_marks_without_meaning(tmp_path: Path, vocabu
     mapping = ONE.replace("key: id", 'key: id, delimiter: "|", quote: none, skip: 2')
     result = run(tmp_path, mapping, vocabulary)
     assert facts(result, "a.text", "a.money") == [('"open', Decimal("1.00")), ('a "b', None)]
-    assert rejects(result, "row, reason") == [(2, "2 fields where the header has 3"), (3, "not an amount")]
+    assert rejected(result, "row", "reason") == [(2, "2 fields where the header has 3"), (3, "not an amount")]
 
 
 def test_gbk_is_named_and_then_read(tmp_path: Path, vocabulary: Vocabulary) -> None:

@@ -23,72 +23,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
+from extracts import HEAD, facts, refused, rejected, run, vocabulary_in
 
-from sancha.engine.book.intake import ImportResult, import_extract
+from sancha.engine.book.intake import import_extract
 from sancha.engine.book.mapping import load_mapping
 from sancha.engine.book.rejects import COLUMNS, list_rejects, write_rejects
 from sancha.engine.diagnostics import PackError, SanchaError
-from sancha.engine.policy.vocabulary import Vocabulary, load_vocabulary
-
-VOCABULARY = """
-vocabulary: sources test
-groups:
-  a:
-    label: {en: A}
-    facts:
-      text: {type: text, label: {en: text}}
-      kind: {type: "one of [x, y]", label: {en: kind}}
-      flag: {type: boolean, label: {en: flag}}
-      count: {type: integer, label: {en: count}}
-      number: {type: number, label: {en: number}}
-      money: {type: money, label: {en: money}}
-      day: {type: date, label: {en: day}}
-      at: {type: date-time, label: {en: at}}
-      month: {type: text, label: {en: month}}
-lists:
-  visits:
-    label: {en: Visits}
-    fields:
-      date: {type: date, label: {en: date}}
-      staff: {type: list of text, label: {en: staff}}
-reference:
-  people:
-    label: {en: People}
-    fields:
-      id: {type: text, required: true, label: {en: id}}
-"""
+from sancha.engine.policy.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope="module")
 def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
-    path = tmp_path_factory.mktemp("vocabulary") / "vocabulary.yaml"
-    path.write_text(VOCABULARY)
-    return load_vocabulary(path)
-
-
-def run(folder: Path, mapping: str, vocabulary: Vocabulary, source: Path | None = None) -> ImportResult:
-    path = folder / "mapping.yaml"
-    head = "mapping: test\nas of: 2024-12-31\nroot: main\n"
-    path.write_text(head + textwrap.dedent(mapping), encoding="utf-8")
-    return import_extract(source or folder, path, vocabulary, folder / "book")
-
-
-def refused(folder: Path, mapping: str, vocabulary: Vocabulary) -> SanchaError:
-    """The error of an import, after which nothing is left."""
-    with pytest.raises(SanchaError) as error:
-        run(folder, mapping, vocabulary)
-    assert not [p for p in folder.iterdir() if "book" in p.name]
-    return error.value
-
-
-def loans(result: ImportResult, *names: str) -> list[tuple[Any, ...]]:
-    columns = ", ".join(f'"{n}"' for n in ("loan_id", *names))
-    return duckdb.sql(f"SELECT {columns} FROM '{result.book.path}/loans.parquet' ORDER BY loan_id").fetchall()
-
-
-def rejected(result: ImportResult, *columns: str) -> list[tuple[Any, ...]]:
-    found, _ = list_rejects(result.book.path)
-    return [tuple(row[c] for c in columns) for row in found.to_pylist()]
+    return vocabulary_in(tmp_path_factory.mktemp("vocabulary"))
 
 
 # --- datasets of many files ----------------------------------------------------------------------------------
@@ -113,7 +59,7 @@ def test_a_dataset_is_read_in_order_of_its_paths(tmp_path: Path, vocabulary: Voc
     (tmp_path / "main" / ".a.parquet.crc").touch()
     for mapping in (DATASET, DATASET.replace("file: main", "file: 'main/*.parquet'")):
         result = run(tmp_path, mapping, vocabulary)
-        assert loans(result, "a.money", "a.text") == [
+        assert facts(result, "loan_id", "a.money", "a.text") == [
             ("1", Decimal("1.50"), "一"),
             ("2", None, "b"),
             ("3", Decimal("5.00"), "c"),
@@ -132,7 +78,7 @@ def test_folders_name_values(tmp_path: Path, vocabulary: Vocabulary) -> None:
     put(tmp_path, "main/month=__HIVE_DEFAULT_PARTITION__/branch=b/x.parquet", id=["2"], amt=[2])
     mapping = DATASET.replace("column: name", "column: branch").replace("a.money: amt", "a.month: month")
     result = run(tmp_path, mapping, vocabulary)
-    assert loans(result, "a.month", "a.text") == [("1", "2024-01", "温州"), ("2", None, "b")]
+    assert facts(result, "loan_id", "a.month", "a.text") == [("1", "2024-01", "温州"), ("2", None, "b")]
 
 
 def test_csv_files_of_a_dataset(tmp_path: Path, vocabulary: Vocabulary) -> None:
@@ -140,7 +86,7 @@ def test_csv_files_of_a_dataset(tmp_path: Path, vocabulary: Vocabulary) -> None:
     (tmp_path / "main" / "1.csv").write_text("id,amt,name\n1,1.5,a\n2,x,b\n")
     (tmp_path / "main" / "2.csv").write_text("name,id,amt\nc,3,2\nd,4\ne,,5\n")
     result = run(tmp_path, DATASET, vocabulary)
-    assert loans(result, "a.money", "a.text") == [
+    assert facts(result, "loan_id", "a.money", "a.text") == [
         ("1", Decimal("1.50"), "a"),
         ("2", None, "b"),
         ("3", Decimal("2.00"), "c"),
@@ -234,7 +180,7 @@ def test_names_with_dots_and_numbers_that_do_not_fit(tmp_path: Path, vocabulary:
     put(tmp_path, "main/a.parquet", **{"id": ["1", "2", "3"], "a.b": amounts, "d": days})
     mapping = "sources: {main: {file: main, key: id}}\nfacts: {a.money: a.b, a.day: d}\n"
     result = run(tmp_path, mapping, vocabulary)
-    assert loans(result, "a.money", "a.day") == [
+    assert facts(result, "loan_id", "a.money", "a.day") == [
         ("1", None, None),
         ("2", None, None),
         ("3", Decimal("12.00"), dt.date(1970, 1, 2)),
@@ -266,7 +212,7 @@ def test_cells_with_errors_formulas_and_far_off(tmp_path: Path, vocabulary: Voca
         sheet.write(1_048_575, 16_383, "far")
         sheet.write(1_048_575, 0, "4")
     result = run(tmp_path, ONE, vocabulary, path)
-    assert loans(result, "a.money", "a.text", "a.day") == [
+    assert facts(result, "loan_id", "a.money", "a.text", "a.day") == [
         ("1", Decimal("0.10"), "中文", None),
         ("2", None, None, None),
         ("3", Decimal("2.50"), None, dt.date(2024, 1, 1)),
@@ -291,7 +237,7 @@ def test_a_count_that_lies_does_no_harm(tmp_path: Path, vocabulary: Vocabulary) 
             if item.filename == "xl/sharedStrings.xml":
                 content = content.replace(b'uniqueCount="', b'uniqueCount="99999999999')
             new.writestr(item, content)
-    assert loans(run(tmp_path, ONE, vocabulary, bad), "a.text") == [("1", "a")]
+    assert facts(run(tmp_path, ONE, vocabulary, bad), "loan_id", "a.text") == [("1", "a")]
     bad.write_bytes(good.read_bytes()[:-200])
     with pytest.raises(SanchaError, match="the workbook cannot be read") as error:
         run(tmp_path, ONE, vocabulary, bad)
@@ -313,7 +259,7 @@ def test_children_without_parents_and_rejects_in_a_list(tmp_path: Path, vocabula
     (tmp_path / "main.csv").write_text("id,amt\n1,1\n1,2\n,3\n2,=1+1\n")
     (tmp_path / "events.csv").write_text("id,d\n1,2024-01-01\n9,2024-01-02\n,2024-01-03\n2,0000-00-00\n")
     result = run(tmp_path, LISTS, vocabulary)
-    assert loans(result, "visits") == [("1", 1), ("2", 1)]
+    assert facts(result, "loan_id", "visits") == [("1", 1), ("2", 1)]
     found, number = list_rejects(result.book.path, source="events")
     assert found.column_names == list(COLUMNS) and number == 3
     assert [(r["row"], r["text"], r["reason"]) for r in found.to_pylist()] == [
@@ -404,11 +350,11 @@ def test_a_duckdb_file(tmp_path: Path, vocabulary: Vocabulary) -> None:
         dt.datetime(2024, 1, 1, 0, 30),
     )
     names = [f"a.{n}" for n in ("text", "kind", "flag", "count", "number", "money", "day", "at")]
-    assert loans(result, *names) == [("1", *expected), ("2", *[None] * 8)]
+    assert facts(result, "loan_id", *names) == [("1", *expected), ("2", *[None] * 8)]
     assert pq.read_table(result.book.path / "visits.parquet")["staff"].to_pylist() == [["A", "王"], []]
     assert result.sources[0].file == "s.loans of core.duckdb"
     query = TYPED.replace("SOURCE", 'duckdb: core.duckdb, query: "SELECT * FROM s.loans WHERE id = 2;"')
-    assert len(loans(run(tmp_path, query, vocabulary))) == 1
+    assert len(facts(run(tmp_path, query, vocabulary), "loan_id")) == 1
 
 
 def test_duckdb_files_that_cannot_be_read(tmp_path: Path, vocabulary: Vocabulary) -> None:
@@ -541,7 +487,7 @@ def test_values_of_postgresql_arrive_exactly(
     names = [f"a.{n}" for n in ("text", "kind", "flag", "count", "number", "money", "day", "at")]
     id = "00000000-0000-0000-0000-00000000000"
     day, moment = dt.date(2024, 2, 29), dt.datetime(2024, 1, 1, 0, 30)
-    assert loans(result, *names) == [
+    assert facts(result, "loan_id", *names) == [
         (f"{id}1", "中文", "x", True, 9007199254740993, LARGE, Decimal("1234.50"), day, moment),
         (f"{id}2", *[None] * 8),
         (f"{id}3", None, "y", False, -1, None, None, None, dt.datetime(2024, 10, 27, 8, 30)),
@@ -570,7 +516,7 @@ def test_floats_of_postgresql_have_the_digits_that_they_are_sure_of(
     facts: {{a.money: m, a.number: r, a.count: n}}
     """
     result = run(tmp_path, mapping, vocabulary)
-    assert loans(result, "a.money", "a.number", "a.count") == [
+    assert facts(result, "loan_id", "a.money", "a.number", "a.count") == [
         ("1", Decimal("0.30"), Decimal("0.0000001"), None),
         ("2", None, Decimal("0.25"), None),
     ]
@@ -593,7 +539,7 @@ def test_all_tables_are_of_one_moment(tmp_path: Path, vocabulary: Vocabulary, po
         seen.append(text)
 
     path = tmp_path / "mapping.yaml"
-    path.write_text("mapping: t\nas of: 2024-12-31\nroot: main\n" + mapping)
+    path.write_text(HEAD + mapping)
     result = import_extract(None, path, vocabulary, tmp_path / "book", note=meanwhile)
     assert result.rows_rejected == 0 and result.book.rows == {"loans": 1000, "visits": 1000}
     assert "events: 1,000 rows read" in seen and seen[-1] == "counting"
@@ -648,7 +594,7 @@ def test_a_connection_that_dies_midway_leaves_nothing(
     facts: {{a.money: amt}}
     """
     path = tmp_path / "mapping.yaml"
-    path.write_text("mapping: t\nas of: 2024-12-31\nroot: main\n" + textwrap.dedent(mapping))
+    path.write_text(HEAD + textwrap.dedent(mapping))
     killed = threading.Event()
 
     def kill(_text: str) -> None:
