@@ -13,7 +13,7 @@ import textwrap
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from extracts import HEAD, facts, refused, rejected, run, vocabulary_in
 from sancha.engine.book.intake import import_extract
 from sancha.engine.book.mapping import load_mapping
 from sancha.engine.book.rejects import COLUMNS, list_rejects, write_rejects
+from sancha.engine.book.store import open_book
 from sancha.engine.diagnostics import PackError, SanchaError
 from sancha.engine.policy.vocabulary import Vocabulary
 
@@ -627,3 +628,157 @@ def test_text_that_is_not_utf8(
     """
     error = refused(tmp_path, mapping, vocabulary)
     assert error.code == "E0604" and "is not UTF-8" in error.message
+
+
+# --- one bad extract, wherever it lies -------------------------------------------------------------------------
+
+FAR, BEFORE = "10000-01-01", "before"
+#: Loan, amount, day: ids that come twice or are missing, amounts and days that do not fit.
+BAD_LOANS = [
+    ("1", "1.5", "2024-01-31"),
+    ("2", "100000000000000000", "2024-01-31"),
+    ("1", "9", "2024-01-31"),
+    (None, "3", "2024-01-31"),
+    ("3", "0.001", FAR),
+    ("4", "-4", BEFORE),
+    ("2", "9", "2024-01-31"),
+]
+#: Loan and day of a visit: loans that are not there, none named, a day that does not fit.
+BAD_EVENTS = [("1", "2024-01-01"), ("9", "2024-01-02"), (None, "2024-01-03"), ("3", FAR), ("1", "2024-02-01")]
+BAD = """
+sources:
+  main: {MAIN, key: id}
+  events: {EVENTS, key: id}
+facts: {a.money: amt, a.day: d}
+lists: {visits: {from: events, fields: {date: d}}}
+"""
+Rows = list[tuple[str | None, ...]]
+
+
+def put_csv(folder: Path, name: str, columns: str, rows: Rows) -> None:
+    folder.mkdir()
+    for number, part in enumerate((rows[:2], rows[2:])):
+        days = [["-0044-03-15" if cell == BEFORE else cell or "" for cell in row] for row in part]
+        lines = [columns.replace(" ", ","), *(",".join(row) for row in days)]
+        (folder / f"{name}{number}.csv").write_text("\n".join(lines) + "\n")
+
+
+def put_parquet(folder: Path, name: str, columns: str, rows: Rows) -> None:
+    far = {FAR: 2_932_897, BEFORE: -735_525}
+    for number, part in enumerate((rows[:2], rows[2:])):
+        table: dict[str, Any] = {}
+        for column, cells in zip(columns.split(), zip(*part, strict=True), strict=True):
+            if column == "amt":
+                table[column] = pa.array([Decimal(cell or "") for cell in cells], pa.decimal128(38, 3))
+            elif column == "d":
+                days = [
+                    far[cell]
+                    if cell in far
+                    else (dt.date.fromisoformat(cell or "") - dt.date(1970, 1, 1)).days
+                    for cell in cells
+                ]
+                table[column] = pa.array(days, pa.int32()).cast(pa.date32())
+            else:
+                table[column] = pa.array(cells, pa.string())
+        put(folder, f"{name}{number}.parquet", **table)
+
+
+def put_sql(name: str, columns: str, rows: Rows) -> list[str]:
+    kinds = {"id": "varchar", "amt": "numeric(38,3)", "d": "date"}
+    listed = ", ".join(f"{column} {kinds[column]}" for column in columns.split())
+    texts = [
+        ["NULL" if cell is None else f"'{'0044-03-15 BC' if cell == BEFORE else cell}'" for cell in row]
+        for row in rows
+    ]
+    values = ", ".join(f"({', '.join(row)})" for row in texts)
+    return [f"CREATE TABLE {name} ({listed})", f"INSERT INTO {name} VALUES {values}"]
+
+
+@pytest.fixture(params=["csv", "parquet", "duckdb", "postgres"])
+def bad(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[Path], str]]:
+    """What holds the extract, and a function that puts it there and gives its mapping."""
+    kind: str = request.param
+    server: Server | None = request.getfixturevalue("postgres") if kind == "postgres" else None
+
+    def place(folder: Path) -> str:
+        tables = {"main": ("id amt d", BAD_LOANS), "events": ("id d", BAD_EVENTS)}
+        mapping = BAD
+        for name, (columns, rows) in tables.items():
+            source = f"file: {name}"
+            if kind == "csv":
+                put_csv(folder / name, name, columns, rows)
+            elif kind == "parquet":
+                put_parquet(folder / name, name, columns, rows)
+            elif server is not None:
+                server.run(*put_sql(f"s.{name}", columns, rows))
+                source = f"postgres: {VARIABLE}, table: s.{name}"
+            else:
+                with duckdb.connect(str(folder / "core.duckdb")) as connection:
+                    for statement in put_sql(name, columns, rows):
+                        connection.execute(statement.replace("0044-03-15 BC", "0044-03-15 (BC)"))
+                source = f"duckdb: core.duckdb, table: {name}"
+            mapping = mapping.replace(name.upper(), source)
+        return mapping
+
+    return kind, place
+
+
+def test_a_bad_extract_is_counted_out_alike_wherever_it_lies(
+    tmp_path: Path, vocabulary: Vocabulary, bad: tuple[str, Callable[[Path], str]]
+) -> None:
+    kind, place = bad
+    result = run(tmp_path, place(tmp_path), vocabulary)
+    assert facts(result, "loan_id", "a.money", "a.day", "visits") == [
+        ("1", Decimal("1.50"), dt.date(2024, 1, 31), 2),
+        ("2", None, dt.date(2024, 1, 31), 0),
+        ("3", None, None, 1),
+        ("4", Decimal("-4.00"), None, 0),
+    ]
+    assert {s.source: (s.rows, s.imported, s.rejected, s.left_out) for s in result.sources} == {
+        "main": (7, 4, 3, 0),
+        "events": (5, 3, 2, 0),
+    }
+    found = rejected(result, "source", "fact", "rejected", "loan", "reason")
+    shown = [(*row[:4], row[4].partition(" is on row ")[0]) for row in found]
+    no_key = "no key, or a key whose digits a spreadsheet has dropped"
+    no_day, too_large = "not a date of the form yyyy-mm-dd", "more than 2 places, or too large"
+    assert shown == [
+        ("events", None, "row", None, "no loan file has this key"),
+        ("events", None, "row", None, no_key),
+        ("events", "visits.date", "value", "3", no_day),
+        ("main", "a.money", "value", "2", too_large),
+        ("main", None, "row", None, "the key"),
+        ("main", None, "row", None, no_key),
+        ("main", "a.day", "value", "3", no_day),
+        ("main", "a.money", "value", "3", too_large),
+        ("main", "a.day", "value", "4", no_day),
+        ("main", None, "row", None, "the key"),
+    ]
+    if kind in ("csv", "parquet"):
+        files = [f"events0.{kind}", *[f"events1.{kind}"] * 2, f"main0.{kind}", *[f"main1.{kind}"] * 6]
+        rows = [2, 1, 2, 2, 1, 2, 3, 3, 4, 5]  # counted within the file
+        assert rejected(result, "file", "row") == list(zip(files, rows, strict=True))
+    open_book(tmp_path / "book", vocabulary, verify=True)
+
+
+def test_a_child_table_that_is_missing_or_lost_a_column_is_told_wherever_it_lies(
+    tmp_path: Path,
+    vocabulary: Vocabulary,
+    bad: tuple[str, Callable[[Path], str]],
+    request: pytest.FixtureRequest,
+) -> None:
+    kind, place = bad
+    mapping = place(tmp_path)
+    error = refused(tmp_path, mapping.replace("date: d", "date: day"), vocabulary)
+    assert error.code == "E0602" and "has no column `day`" in error.message
+    if kind in ("csv", "parquet"):
+        shutil.rmtree(tmp_path / "events")
+        expected = "the file of the source `events` is not there"
+    elif kind == "duckdb":
+        with duckdb.connect(str(tmp_path / "core.duckdb")) as connection:
+            connection.execute("DROP TABLE events")
+        expected = "the database has no table `events`"
+    else:
+        request.getfixturevalue("postgres").run("DROP TABLE s.events")
+        expected = "the database has no table `s.events`"
+    assert expected in refused(tmp_path, mapping, vocabulary).message
