@@ -33,7 +33,7 @@ from sancha.engine.policy.plan import (
     RulePlan,
     ScalarEvidence,
 )
-from sancha.engine.run.counting import RuleOutcomes, amounts, count
+from sancha.engine.run.counting import RuleOutcomes, count
 from sancha.engine.run.exact import Exact, Missing, register
 from sancha.engine.run.portfolio import Conditions, Sum, Tally, conditions
 from sancha.engine.run.relations import (
@@ -45,7 +45,7 @@ from sancha.engine.run.relations import (
     literal,
     query,
 )
-from sancha.engine.run.results import EXCEPTIONS, EXCEPTIONS_SCHEMA, EXPOSURE, codes_schema
+from sancha.engine.run.results import EXCEPTIONS, EXCEPTIONS_SCHEMA, EXPOSURE, amounts, codes_schema
 from sancha.engine.run.to_columns import BookBounds, Compiler, prepare
 from sancha.engine.run.working import (
     Span,
@@ -196,7 +196,7 @@ class Columns:
 
         `spill` is a folder for what memory does not hold.
         """
-        size = chunk_size(self.book, self.plan)
+        size = chunk_size(self.book, self.plan, exceptions)
         chunks = list(spans(self.book.tables[LOANS], size))[skip:]
         if not chunks:
             return
@@ -209,7 +209,9 @@ class Columns:
             self.register(connection)
             # Reference lists have no numbers of their own: they keep the order of their file.
             self.tables(connection, exceptions).reference()
-            connection.execute("SET preserve_insertion_order = false")
+            # Items need no order; files that are read as they stand keep theirs.
+            kept = "false" if self.plan.lists else "true"
+            connection.execute(f"SET preserve_insertion_order = {kept}")
             # A book of one chunk has its rules share the cores.
             hands = max(cores // workers, 1)
             made = [_Worker(self, connection, i, hands, exceptions) for i in range(workers)]
@@ -302,10 +304,7 @@ class Columns:
             outputs |= dict.fromkeys([*(texts[cell] for cell in facts.values()), missing, told])
             named = tuple((name, texts[cell].name) for name, cell in facts.items())
             rules[number] = _PlainReasons(named, missing.name, told.name)
-        some = " OR ".join(
-            f"r.{name} IN ({_codes(EXCEPTIONS)})" for name in dict.fromkeys(self.rules[n].code for n in rules)
-        )
-        source = f"(SELECT x.*, r.* EXCLUDE (f) FROM files x JOIN result r USING (f) WHERE {some})"
+        source = f"(SELECT x.*, r.* EXCLUDE (f) FROM files x JOIN {_EXCEPTED} r USING (f))"
         # A text that is chosen is computed within the condition, for the files that it chooses.
         within = {cell for cell in asking if texts[cell] is not cell}
         within |= {cell for _, *cells in plain.values() for cell in cells}
@@ -330,8 +329,10 @@ class _Reasons:
     rules: Mapping[int, _PlainReasons]
 
 
+#: The codes of the files of which a rule that reads no list makes an exception.
+_EXCEPTED = "excepted"
 #: A fact that more rules ask for is given for all files that have an exception.
-_MANY_RULES = 8
+_MANY_RULES = 4
 
 
 def _in_order(workers: Sequence[_Worker], chunks: Sequence[Span]) -> Iterator[ChunkResult]:
@@ -487,13 +488,18 @@ class _Worker:
         numbers = [n for n in work if n in reasons.rules]
         if not numbers:
             return {}
+        codes = {n: answers[self.columns.rules[n].code] for n in reasons.rules}
+        some = np.zeros(len(answers["f"]), bool)
+        for column in codes.values():
+            some |= _IS_EXCEPTION[column.to_numpy()]
+        names = {"f": answers["f"]} | {self.columns.rules[n].code: column for n, column in codes.items()}
+        self.cursor.register(_EXCEPTED, pa.table(names).filter(pa.array(some)))
         found = self.cursor.sql(reasons.text).to_arrow_table()
         wide = {name: found[name].combine_chunks() for name in found.column_names}
         places = wide["f"].to_numpy() - 1
         parts = {}
         for number in numbers:
-            codes = answers[self.columns.rules[number].code].to_numpy()[places]
-            rows = pa.array(np.flatnonzero(np.isin(codes, _EXCEPTION_CODES)))
+            rows = pa.array(np.flatnonzero(_IS_EXCEPTION[codes[number].to_numpy()[places]]))
             told = reasons.rules[number]
             columns = [
                 wide["f"].take(rows),
@@ -575,7 +581,8 @@ class _Worker:
         return pa.Table.from_arrays(columns, schema=EXCEPTIONS_SCHEMA)
 
 
-_EXCEPTION_CODES = [int(o) for o in EXCEPTIONS]
+#: By the code of an outcome.
+_IS_EXCEPTION = np.isin(range(len(Outcome)), EXCEPTIONS)
 #: Of an exception: its file, the facts, what was missing (None: nothing), and the note.
 _REASONS = pa.schema(
     [

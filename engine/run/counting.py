@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from sancha.engine.policy.plan import Outcome
-from sancha.engine.run.results import COUNTS_ENCODED, Numbers
+from sancha.engine.run.results import COUNTS_ENCODED, Numbers, amounts
 
 _CODES = len(Outcome)
 #: More than quarters there are in 9999 years, of a version, and of none.
@@ -144,16 +144,3 @@ def _amounts(sums: Sequence[Numbers]) -> pa.Array:
         cents = (sum(int(n) << i * _LIMB for i, n in enumerate(limbs)) for limbs in zip(*sums, strict=True))
         return pa.array([Decimal(c).scaleb(-2) for c in cents], type_)
     return amounts(pa.array(sums[0]), type_)
-
-
-def amounts(cents: pa.Array, type_: pa.DataType) -> pa.Array:
-    """Whole cents as decimals of a type with two places."""
-    given = cents.fill_null(0).to_numpy()
-    # A decimal of Arrow is two words, the lower one first; the upper one holds the sign.
-    words = np.empty((len(given), 2), np.int64)
-    words[:, 0], words[:, 1] = given, given >> 63
-    validity = None
-    if cents.null_count:
-        known = np.packbits(cents.is_valid().to_numpy(zero_copy_only=False), bitorder="little")
-        validity = pa.py_buffer(known)
-    return pa.Array.from_buffers(type_, len(given), [validity, pa.py_buffer(words)])

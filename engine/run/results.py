@@ -9,9 +9,10 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Context, Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -36,6 +37,7 @@ RUN_FILE = "run.json"
 EXCEPTIONS = (Outcome.BREACH, Outcome.UNKNOWN, Outcome.WAIVED)
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
+_WIDE = Context(prec=100)
 
 #: Of a file, and of a group, whose sum may be longer than any amount.
 EXPOSURE = pa.decimal128(38, 2)
@@ -87,6 +89,8 @@ COUNTS_SCHEMA = pa.schema(
 COUNTS_ENCODED = pa.schema(
     [f.with_type(pa.dictionary(pa.int32(), f.type)) if f.type == pa.string() else f for f in COUNTS_SCHEMA]
 )
+#: The same on disk: all that tells a group in one number (`_Keys`), and cents by 32 bits, the last 64 with the sign.
+_COUNTED = pa.schema([pa.field(name, pa.int64()) for name in ("key", "files", "low", "middle", "high")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,7 @@ class RunWriter:
         self.forgotten = 0
         self.folder = out.parent / f".{out.name}.partial"
         self._files: dict[str, ParquetAppender] = {}
+        self._keys = _Keys(self.labels)
         self._lock: int | None = None
         self._journal: TextIO | None = None
 
@@ -174,7 +179,7 @@ class RunWriter:
             for name, schema, unique in (
                 ("codes", codes_schema(self.rules), ("loan_id",)),
                 ("exceptions", EXCEPTIONS_SCHEMA, ()),
-                (_COUNTS, COUNTS_ENCODED, ()),
+                (_COUNTS, _COUNTED, ()),
             ):
                 path = self.folder / f"{name}.parquet"
                 self._files[name] = ParquetAppender(path, schema, ends.get(name, ()), unique)
@@ -211,6 +216,7 @@ class RunWriter:
         for commit in commits:
             for name, found in commit["ends"].items():
                 ends.setdefault(name, []).extend(found)
+            self._keys.carry_on(commit["pairs"])
         return ends
 
     def codes(self, table: pa.Table) -> None:
@@ -225,7 +231,7 @@ class RunWriter:
     def count(self, table: pa.Table) -> None:
         """Outcomes counted, in the columns of `COUNTS_SCHEMA`; equal groups are added up at the end."""
         if table.num_rows:
-            self._files[_COUNTS].append(table)
+            self._files[_COUNTS].append(_numbered(table.cast(COUNTS_ENCODED), self._keys))
 
     def commit(self, note: Any) -> None:
         """What was written so far is done: a run that is stopped carries on after it. `note` is JSON."""
@@ -235,7 +241,7 @@ class RunWriter:
         for name, file in self._files.items():
             file.sync()
             ends[name] = file.take_ends()
-        self._journal.write(_line({"done": note, "ends": ends}))
+        self._journal.write(_line({"done": note, "ends": ends, "pairs": self._keys.take()}))
         self._journal.flush()
         os.fsync(self._journal.fileno())
         self.done.append(note)
@@ -245,7 +251,7 @@ class RunWriter:
         for file in self._files.values():
             file.finish()
         counts = self._files[_COUNTS].path
-        table = _added_up(counts, self.labels, self.folder)
+        table = _added_up(counts, self._keys, self.folder)
         with ParquetAppender(self.folder / "outcomes.parquet", OUTCOMES_SCHEMA) as writer:
             writer.append(table)
             writer.finish()
@@ -335,37 +341,129 @@ def _locked(folder: Path, out: Path) -> int | None:
     return lock
 
 
-def _added_up(counts: Path, labels: Sequence[Label], spill: Path) -> pa.Table:
+class _Keys:
+    """Numbers of groups: of the pair of branch and product, the quarter, the rule, its version and the code."""
+
+    def __init__(self, labels: Sequence[Label]) -> None:
+        self.labels = labels
+        self.pairs: dict[tuple[str | None, str | None], int] = {}
+        self._taken = 0
+        #: How many quarters, versions, rules and codes there may be, with none among the first two.
+        versions = max((len(label.versions) for label in labels), default=0)
+        self.sizes = (10_000 * 4 + 1, versions + 1, max(len(labels), 1), len(Outcome))
+
+    def carry_on(self, pairs: Iterable[Sequence[str | None]]) -> None:
+        """Know the pairs of an earlier writer."""
+        for branch, product in pairs:
+            self.pairs.setdefault((branch, product), len(self.pairs))
+        self._taken = len(self.pairs)
+
+    def take(self) -> list[tuple[str | None, str | None]]:
+        """The pairs that are new since this was last asked."""
+        found = list(self.pairs)[self._taken :]
+        self._taken = len(self.pairs)
+        return found
+
+    def of(self, column: Mapping[str, pa.Array]) -> Numbers:
+        """The number of each row of counts in the columns of `COUNTS_ENCODED`."""
+        key = self._pair(column["branch"], column["product"])
+        # 0 stands for no quarter, and for no version.
+        parts = [column[name].fill_null(-1).to_numpy() + 1 for name in ("quarter", "version")]
+        parts += [column[name].to_numpy() for name in ("rule", "code")]
+        for part, size in zip(parts, self.sizes, strict=True):
+            key = key * size + part
+        return key
+
+    def _pair(self, branch: pa.DictionaryArray, product: pa.DictionaryArray) -> Numbers:
+        texts = [[*column.dictionary.to_pylist(), None] for column in (branch, product)]
+        places = [c.indices.fill_null(len(c.dictionary)).to_numpy() for c in (branch, product)]
+        width = len(texts[1])
+        both = places[0].astype(np.int64) * width + places[1]
+        found = pa.array(both).dictionary_encode()
+        pairs = [(texts[0][n // width], texts[1][n % width]) for n in found.dictionary.to_pylist()]
+        numbers: Numbers = np.array([self.pairs.setdefault(p, len(self.pairs)) for p in pairs], np.int64)
+        return numbers[found.indices.to_numpy()]
+
+    def places(self, key: Numbers) -> list[_Place]:
+        """What the numbers stand for: rule, version and stage; branch; product; period; outcome."""
+        parts = []
+        for size in reversed(self.sizes):
+            key, part = np.divmod(key, size)
+            parts.append(part)
+        code, rule, version, quarter_ = parts
+        rules = [(label.rule, day, label.stage) for label in self.labels for day in (None, *label.versions)]
+        first = np.cumsum([0, *(len(label.versions) + 1 for label in self.labels)])
+        quarters, period = np.unique(quarter_, return_inverse=True)
+        periods = [f"{(q - 1) // 4}Q{(q - 1) % 4 + 1}" if q else None for q in quarters.tolist()]
+        pairs = list(self.pairs)
+        found = [_Place(rules, first[rule] + version)]
+        for column in (0, 1):
+            texts: dict[str | None, int] = {}
+            number = np.array([texts.setdefault(pair[column], len(texts)) for pair in pairs], np.int64)
+            found.append(_Place([(text,) for text in texts], number[key]))
+        found += [_Place([(p,) for p in periods], period), _Place([(o.text,) for o in Outcome], code)]
+        return found
+
+
+def _numbered(table: pa.Table, keys: _Keys) -> pa.Table:
+    """Counts in the columns of `COUNTS_ENCODED` as they are written."""
+    column = {name: table[name].combine_chunks() for name in table.column_names}
+    # A decimal of Arrow is two words, the lower one first; here none is missing.
+    exposure = column["exposure"]
+    words = np.frombuffer(exposure.buffers()[1], np.int64).reshape(-1, 2)
+    words = words[exposure.offset : exposure.offset + len(exposure)]
+    low = words[:, 0]
+    limbs = [low & 0xFFFFFFFF, (low >> 32) & 0xFFFFFFFF, words[:, 1]]
+    return pa.table([keys.of(column), column["files"].to_numpy(), *limbs], names=_COUNTED.names)
+
+
+def _added_up(counts: Path, keys: _Keys, spill: Path) -> pa.Table:
     """The counts with one row a group, in order of the groups, in the columns of `OUTCOMES_SCHEMA`."""
+    names = _COUNTED.names[1:]
+    added = ", ".join(f"CAST(sum({name}) AS BIGINT) AS {name}" for name in names)
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute(f"SET temp_directory = {_literal(spill)}")
-        found = connection.sql(
-            f"""SELECT rule, coalesce(version, -1) AS version, branch, product, coalesce(quarter, -1) AS quarter, code,
-                       CAST(sum(files) AS BIGINT) AS files, sum(exposure) AS exposure
-                FROM read_parquet({_literal(counts)}) GROUP BY ALL"""
-        ).to_arrow_table()
-    found = found.combine_chunks()
-    rules = [(label.rule, day, label.stage) for label in labels for day in (*label.versions, None)]
-    first = np.cumsum([0, *(len(label.versions) + 1 for label in labels)])
-    rule, version, quarter_, code = (found[n].to_numpy() for n in ("rule", "version", "quarter", "code"))
-    # Without a version it is the last of the rule's entries.
-    entry = np.where(version < 0, first[rule + 1] - 1, first[rule] + version)
-    quarters, period = np.unique(quarter_, return_inverse=True)
-    periods = [None if q < 0 else f"{q // 4}Q{q % 4 + 1}" for q in quarters.tolist()]
-    places = [_Place(rules, entry)]
-    for name in ("branch", "product"):
-        texts = found[name].combine_chunks().dictionary_encode()
-        number = texts.indices.fill_null(len(texts.dictionary)).to_numpy()
-        places.append(_Place([(text,) for text in (*texts.dictionary.to_pylist(), None)], number))
-    places += [_Place([(p,) for p in periods], period), _Place([(o.text,) for o in Outcome], code)]
-    order = np.lexsort([place.rank for place in reversed(places)])
-    texts = [column for place in places for column in place.texts(order)]
-    rule_, version_, stage, *rest = texts
-    rows = pa.array(order)
-    columns = [rule_, version_, stage, *rest, found["files"].take(rows), found["exposure"].take(rows)]
-    table = pa.Table.from_arrays(columns, names=OUTCOMES_SCHEMA.names)
-    return table.cast(OUTCOMES_SCHEMA)
+        query = f"SELECT key, {added} FROM read_parquet({_literal(counts)}) GROUP BY key"
+        table = connection.sql(query).to_arrow_table().combine_chunks()
+    key, files, *limbs = (table[name].to_numpy() for name in _COUNTED.names)
+    places = keys.places(key)
+    order = np.argsort(_ranked(places))
+    columns = [column for place in places for column in place.texts(order)]
+    columns += [pa.array(files[order]), _exposure(*(limb[order] for limb in limbs))]
+    return pa.Table.from_arrays(columns, names=OUTCOMES_SCHEMA.names).cast(OUTCOMES_SCHEMA)
+
+
+def _exposure(low: Numbers, middle: Numbers, high: Numbers) -> pa.Array:
+    """Cents by 32 bits as decimals."""
+    if not high.any() and middle.max(initial=0) < 1 << 30 and low.max(initial=0) < 1 << 62:
+        return amounts(pa.array((middle << 32) + low), EXPOSURE)
+    limbs = zip(low.tolist(), middle.tolist(), high.tolist(), strict=True)
+    return pa.array([Decimal(a + (b << 32) + (c << 64)).scaleb(-2, _WIDE) for a, b, c in limbs], EXPOSURE)
+
+
+def amounts(cents: pa.Array, type_: pa.DataType) -> pa.Array:
+    """Whole cents, of up to 64 bits, as decimals of a type with two places."""
+    given = cents.fill_null(0).to_numpy()
+    # A decimal of Arrow is two words, the lower one first; the upper one holds the sign.
+    words = np.empty((len(given), 2), np.int64)
+    words[:, 0], words[:, 1] = given, given >> 63
+    validity = None
+    if cents.null_count:
+        known = np.packbits(cents.is_valid().to_numpy(zero_copy_only=False), bitorder="little")
+        validity = pa.py_buffer(known)
+    return pa.Array.from_buffers(type_, len(given), [validity, pa.py_buffer(words)])
+
+
+def _ranked(places: Sequence[_Place]) -> Numbers:
+    """One number a row, in order of its places."""
+    found, size = places[0].rank, len(places[0].values)
+    for place in places[1:]:
+        if size * len(place.values) >= 1 << 62:
+            ranks, found = np.unique(found, return_inverse=True)
+            size = len(ranks)
+        found, size = found * len(place.values) + place.rank, size * len(place.values)
+    return found
 
 
 class _Place:

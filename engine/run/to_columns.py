@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 
 import duckdb
 import pyarrow as pa
@@ -57,6 +58,8 @@ from sancha.engine.run.runtime import LOWER, UPPER
 #: Places, and the largest whole number of that scale, by type.
 DECIMALS = {"money": (2, 10**18 - 1), "rate": (8, 10**18 - 1), "number": (8, 10**30 - 1)}
 _BIGINT = 2**63 - 1
+#: Of a decimal that is one machine word.
+_WORD_DIGITS = 18
 #: Lists within items have no recorded bound; this is beyond what a file holds.
 _MANY = 2**31
 
@@ -965,11 +968,11 @@ class Compiler:
             amount = self.numbers.scaled(value, 2)
             if amount is None:
                 return self.numbers.text(value, type)
-            return self.relations.plain(_places(2), [amount.cell], "VARCHAR")
-        plain = f"rtrim(rtrim({_places(value.scale)}, '0'), '.')"
+            return self.relations.plain(_places(amount, 2), [amount.cell], "VARCHAR")
+        plain = f"rtrim(rtrim({_places(value, value.scale)}, '0'), '.')"
         if type.name == "money":
             unit = 10 ** (value.scale - 2)
-            cents = _places(2).replace("{0}", f"({{0}} // {unit})")
+            cents = _places(value, 2).replace("{0}", f"({{0}} // {unit})")
             # Less than a cent below zero has no whole cents that could carry the sign; it is not a whole cent either.
             plain = f"(CASE WHEN {{0}} % {unit} = 0 THEN {cents} ELSE {plain} END)"
         return self.relations.plain(plain, [value.cell], "VARCHAR")
@@ -982,10 +985,15 @@ def _junction(word: str, count: int) -> str:
     return f"({f' {word} '.join(f'{{{i}}}' for i in range(count))})"
 
 
-def _places(scale: int) -> str:
-    """A template: a whole number as a decimal of so many places."""
-    unit = 10**scale
-    whole, rest = f"CAST(abs({{0}}) // {unit} AS VARCHAR)", f"CAST(abs({{0}}) % {unit} AS VARCHAR)"
+def _places(value: Exact, scale: int) -> str:
+    """A template: a whole number within the bounds of the value as a decimal of so many places."""
+    digits = len(str(value.size))
+    if digits + scale <= _WORD_DIGITS:
+        # The product of decimals that are machine words has the places of both.
+        unit = f"CAST('{Decimal(1).scaleb(-scale):f}' AS DECIMAL({scale}, {scale}))"
+        return f"CAST(CAST({{0}} AS DECIMAL({digits}, 0)) * {unit} AS VARCHAR)"
+    unit_ = 10**scale
+    whole, rest = f"CAST(abs({{0}}) // {unit_} AS VARCHAR)", f"CAST(abs({{0}}) % {unit_} AS VARCHAR)"
     return f"(CASE WHEN {{0}} < 0 THEN '-' ELSE '' END || {whole} || '.' || lpad({rest}, {scale}, '0'))"
 
 

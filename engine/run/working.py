@@ -30,7 +30,8 @@ from sancha.engine.run.to_columns import (
 )
 
 #: Files that are judged together, at most, and values of them; the memory of a run grows with these, and not with the
-#: book. Neither depends on the machine, so that the same book has the same chunks everywhere.
+#: book. Neither depends on the machine, so that the same book has the same chunks everywhere. Without exceptions, which
+#: take more room than all else, twice as many files go together.
 CHUNK = 250_000
 CHUNK_VALUES = 25_000_000
 #: Up to so many queries it costs less to read the book for each than to lay the files out in a table first.
@@ -83,13 +84,14 @@ def _sorted_spans(loans: Path, size: int) -> Iterator[Span]:
     yield from (Span(*row) for row in rows)
 
 
-def chunk_size(book: Book, plan: Plan) -> int:
-    """How many files of a book are judged together."""
+def chunk_size(book: Book, plan: Plan, exceptions: bool) -> int:
+    """How many files of a book are judged together, with or without their exceptions."""
     values = len(plan.facts) * book.rows[LOANS]
     for name, fields in plan.lists.items():
         # The keys of an item are values too.
         values += (len(fields) + 2) * book.rows.get(name, 0)
-    return max(min(CHUNK, CHUNK_VALUES * book.rows[LOANS] // max(values, 1)), 1)
+    most = CHUNK if exceptions else 2 * CHUNK
+    return max(min(most, CHUNK_VALUES * book.rows[LOANS] // max(values, 1)), 1)
 
 
 def book_bounds(book: Book, vocabulary: Vocabulary, plan: Plan) -> BookBounds:
@@ -191,9 +193,9 @@ def _column(metadata: pq.FileMetaData, name: str, type: Type) -> ColumnBounds:
 class WorkingTables:
     """Makes the relations `files`, `list:NAME` and `reference:NAME` of a connection.
 
-    `paths` are the Parquet files of the tables of the book; a list without one has no rows. Of a book in order `files`
-    is a view, which reads the book anew for each query, unless `queries`, of which it is told how many there will be,
-    are many.
+    `paths` are the Parquet files of the tables of the book; a list without one has no rows. Of a book in order they are
+    views, which read the book anew for each query, unless `queries`, of which it is told how many there will be, are
+    many.
     """
 
     def __init__(
@@ -244,17 +246,17 @@ class WorkingTables:
             # Files that are in no order are put into it by their ids alone: sorting whole rows would cost more than
             # judging them.
             self._make("TABLE", "numbers", [LOAN_ID, number], numbered)
+        kind = "VIEW" if span.row is not None and self.queries <= FEW_QUERIES else "TABLE"
         if span.row is None:
-            self._make("TABLE", "files", ["n.*", *columns], self._within(LOANS, where))
+            self._make(kind, "files", ["n.*", *columns], self._within(LOANS, where))
         else:
-            kind = "VIEW" if self.queries <= FEW_QUERIES else "TABLE"
             self._make(kind, "files", [f"x.{LOAN_ID}", number, *columns], f"(FROM {numbered}) x")
         for name, fields in self.plan.lists.items():
             spec, bounds = self.vocabulary.lists[name], self.bounds.lists[name]
             key = f"CAST(n.f AS BIGINT) * {bounds.items + 1} + x.{ITEM} AS {ROW_KEY}"
             columns = [f"n.f AS {FILE_KEY}", key, f"x.{ITEM}"]
             columns += [self.column(f, spec.fields[f].type, bounds.fields[f], "x.") for f in sorted(fields)]
-            self._make("TABLE", f"list:{name}", columns, self._within(name, where))
+            self._make(kind, f"list:{name}", columns, self._within(name, where))
 
     def _within(self, table: str, where: str) -> str:
         """The rows of a table of the book that belong to the chunk, as `x`, with their files' numbers, as `n`."""
