@@ -6,11 +6,14 @@
 
 `--publish NAME` keeps the table in `benchmarks/results/NAME.md`, with the command, the machine and the versions.
 
+The columns `codes` and `judged` are the time of that way by the time of the other, for as many files.
+
 Each way to run is a process of its own, with the same two threads and the same limit of memory, and all are run in
 turn, round by round: ratios are of the same round. The answers are compared file by file before anything is reported.
 
     sancha            codes, counts by branch, product and quarter, and exceptions with evidence: a whole replay
     codes             the same without the exceptions
+    judged            the codes and counts alone, nothing written: what the ways of `peers.py` do
     hand              the rules by hand in DuckDB SQL, one expression a rule; codes as Parquet, and counts a rule
     hand by group     the same with the counts that sancha gives: by branch, product and quarter, with the exposure
     scan              DuckDB reads the columns that the rules read, and does nothing with them
@@ -24,6 +27,7 @@ reading of the pack, the checks of the book, and the compiling; Python's start i
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import gc
 import json
 import os
@@ -44,7 +48,10 @@ import peers
 import published
 import pyarrow.parquet as pq
 
+from sancha.engine.book.store import open_book
+from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import load_pack
+from sancha.engine.run.columns import Columns
 from sancha.engine.run.replay import replay
 
 THREADS = 2
@@ -150,9 +157,21 @@ def codes_by_sancha(folder: Path, book: Path, options: argparse.Namespace) -> No
     by_sancha(folder, book, options, exceptions=False)
 
 
+def judged_by_sancha(folder: Path, book: Path, options: argparse.Namespace) -> None:
+    """The chunks of the columnar engine, one after the other, and nothing kept of them."""
+    pack = load_pack(folder / "pack")
+    opened = open_book(book, pack.vocabulary)
+    plan = lower(pack)
+    plan = dataclasses.replace(plan, facts=plan.facts | {pack.product or pack.branch})
+    columns = Columns(pack, opened, plan, opened.as_of)
+    for chunk in columns.results(folder / "spill", exceptions=False):
+        assert chunk.files
+
+
 WHOLE: dict[str, Callable[[Path, Path, argparse.Namespace], None]] = {
     "sancha": by_sancha,
     "codes": codes_by_sancha,
+    "judged": judged_by_sancha,
     "hand": by_hand,
     "hand by group": by_hand_with_groups,
     "scan": scan,
@@ -267,18 +286,19 @@ def main() -> None:
     if options.simple:
         words += "; " + ", ".join(peers.WAYS) + " use one thread"
     table = [
-        "| | seconds | CPU s | peak memory | time of `codes` by its own | files × rules a second |",
-        "|---|---|---|---|---|---|",
+        "| | seconds | CPU s | peak memory | `codes` by it | `judged` by it | files × rules a second |",
+        "|---|---|---|---|---|---|---|",
     ]
     for way, runs in found.items():
         seconds, cpu, memory = (statistics.median(r[k] for r in runs) for k in ("seconds", "cpu", "memory"))
         many = min(peers.RECORDS.get(way, files), files)
-        ratio = "–"
-        if "codes" in found:
-            own = zip(found["codes"], runs, strict=True)
-            ratio = f"{statistics.median(a['seconds'] / files / (b['seconds'] / many) for a, b in own):.3f}"
+        ratios = []
+        for ours in ("codes", "judged"):
+            own = zip(found.get(ours, ()), runs, strict=False)
+            times = [a["seconds"] / files / (b["seconds"] / many) for a, b in own]
+            ratios.append(f"{statistics.median(times):.4f}" if times else "–")
         table.append(
-            f"| {way} | {seconds:.2f} | {cpu:.1f} | {memory:.2f} GB | {ratio} | "
+            f"| {way} | {seconds:.2f} | {cpu:.1f} | {memory:.2f} GB | {' | '.join(ratios)} | "
             f"{many * len(pack.rules) / seconds:,.0f} |"
         )
     print(words, "", *table, sep="\n")

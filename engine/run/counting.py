@@ -1,7 +1,6 @@
 """Outcomes counted by rule, version, branch, product and quarter: whole columns at a time.
 
-The keys of a row are numbered densely, once for all rules that share them; with the codes of some rules a row then is
-the number of a bin, and one pass for the files and one for their exposure counts those rules.
+The keys of a row are numbered densely, once for all rules that share them.
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ _QUARTERS = 1 << 16
 #: Whole numbers below this are exact in the sums of `bincount`, which are floats of 53 bits.
 _EXACT = 2**53
 _LIMB = 26
-#: Bins that the cache of a processor holds.
-_BINS = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +80,28 @@ def _counted(
 ) -> Iterator[tuple[RuleOutcomes, list[Numbers]]]:
     """For each rule the number of files and the sum of each weight, by the group of a row (axis 0) and code (axis 1).
 
-    A pass over the rows counts as many rules at a time as keep the bins few: by all their codes together. What each of
-    them then adds up is a product with zeros and ones: all sums are whole, and exact.
+    Rules of the same scope do not apply to the same files, which are counted once for all of them; breaches and the
+    like are few; and those that pass are the rest.
     """
-    widths = [int(rule.codes.max(initial=0)) + 1 for rule in rules]
-    first = 0
-    while first < len(rules):
-        last, width = first + 1, widths[first]
-        together = rules[first].codes.astype(np.int32)
-        while last < len(rules) and groups * width * widths[last] <= _BINS:
-            together = together * np.int32(widths[last]) + rules[last].codes
-            width *= widths[last]
-            last += 1
-        bins = rows * width + together
-        sums = [np.bincount(bins, w, groups * width).reshape(groups, width) for w in (None, *weights)]
-        for place, rule in enumerate(rules[first:last]):
-            before = np.indices(widths[first:last]).reshape(last - first, width)[place]
-            own = (before[:, None] == np.arange(widths[first + place])).astype(np.float64)
-            yield rule, [s @ own for s in sums]
-        first = last
+    kinds = (None, *weights)
+    whole = [np.bincount(rows, w, groups) for w in kinds]
+    scopes: dict[bytes, list[Numbers]] = {}
+    for rule in rules:
+        outside = rule.codes == Outcome.NOT_APPLICABLE
+        scope = np.packbits(outside).tobytes()
+        if scope not in scopes:
+            scopes[scope] = [
+                np.bincount(rows[outside], w if w is None else w[outside], groups) for w in kinds
+            ]
+        few = np.flatnonzero((rule.codes != Outcome.PASS) & ~outside)
+        bins = rows[few] * _CODES + rule.codes[few]
+        found = []
+        for w, all_, other in zip(kinds, whole, scopes[scope], strict=True):
+            sums = np.bincount(bins, w if w is None else w[few], groups * _CODES).reshape(groups, _CODES)
+            sums[:, Outcome.PASS] = all_ - other - sums.sum(axis=1)
+            sums[:, Outcome.NOT_APPLICABLE] = other
+            found.append(sums)
+        yield rule, found
 
 
 def _texts(column: pa.Array, place: Numbers) -> pa.Array:
