@@ -225,6 +225,13 @@ def spark_text(duckdb: str, **types: str) -> str:
             [(10**38 - 2, 1, 10**38 - 1), (-1, 2 - 10**38, 1 - 10**38)],
         ),
         ("<a> * <b>", {"a": "HUGEINT", "b": "HUGEINT"}, [(10**19 - 1, 10**19 - 1, (10**19 - 1) ** 2)]),
+        # Spark writes small decimals without an exponent in ANSI mode alone.
+        (
+            "CAST(CAST(<a> AS DECIMAL(9, 0)) * CAST('0.000000001' AS DECIMAL(9, 9)) AS VARCHAR)",
+            {"a": "BIGINT"},
+            [(-5, "-0.000000005"), (0, "0.000000000"), (10**8 + 1, "0.100000001"), (None, None)],
+        ),
+        ("CAST(NOT <a> > 1 AS TINYINT)", {"a": "BIGINT"}, [(1, 1), (2, 0), (None, None)]),
         ("sign(<a>)", {"a": "HUGEINT"}, [(10**37, 1), (-(10**37), -1), (0, 0), (None, None)]),
     ],
 )

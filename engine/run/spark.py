@@ -364,7 +364,7 @@ def _judge(
         views.frame(plan.query(list(columns.shown), f"{mark}_main")).write.parquet(place(result))
         views.add("result", spark.read.parquet(pattern(result)))
         tell("writing codes")
-        ends = _write_codes(plan, spark, work, writer)
+        ends = _write_codes(plan, spark, work, writer, exceptions)
         tell("counting outcomes")
         counts = _counts(plan, spark)
         writer.count(counts)
@@ -397,14 +397,16 @@ def _read_back(folder: Path) -> Iterator[pa.Table]:
                 yield pa.Table.from_batches([batch])
 
 
-def _write_codes(plan: SparkPlan, spark: SparkSession, work: Path, writer: RunWriter) -> list[str]:
+def _write_codes(
+    plan: SparkPlan, spark: SparkSession, work: Path, writer: RunWriter, exceptions: bool
+) -> list[str]:
     """Writes the codes in the chunks of the columnar engine, whatever the parts of Spark; gives their last loan ids."""
     columns = plan.columns
     names = [columns.loan_id, *(c.code for c in columns.rules)]
     folder = work / "codes"
     spark.sql(f"SELECT {', '.join(names)} FROM result ORDER BY f").write.parquet(place(folder))
     schema = codes_schema([c.rule.id for c in columns.rules])
-    size = chunk_size(plan.source.book, plan.plan)
+    size = chunk_size(plan.source.book, plan.plan, exceptions)
     ends = []
     held = schema.empty_table()
     for table in _read_back(folder):

@@ -210,7 +210,8 @@ _UDFS = {"sancha_working_day": "BIGINT", "sancha_nth_working_day": "DATE"}
 _SAME = (
     exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Neg, exp.Add, exp.Sub, exp.Mul,
     exp.Mod, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.And, exp.Or, exp.Not, exp.Is, exp.In, exp.Between,
-    exp.DPipe, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Case, exp.If, exp.Lambda, exp.DataType, exp.ColumnDef, exp.Filter,
+    exp.DPipe, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Case, exp.If, exp.Lambda, exp.DataType, exp.DataTypeParam,
+    exp.ColumnDef, exp.Filter,
     exp.Where, exp.Distinct, exp.PropertyEQ, exp.Struct, exp.Star, exp.Cast, exp.Array, exp.ArrayFilter, exp.Transform,
     exp.Flatten, exp.Trim, exp.Pad, exp.Abs, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least, exp.ArrayMax,
     exp.ArrayMin, exp.ArrayContains, exp.Sum, exp.Min, exp.Max, exp.Count, exp.LogicalOr, exp.ArrayConcat,
