@@ -584,7 +584,7 @@ def test_a_run_that_is_killed_carries_on_and_ends_with_the_same_bytes(
         assert done.returncode == -signal.SIGKILL, done.stderr
         assert not (tmp_path / "run").exists() and (tmp_path / ".run.partial").is_dir()
     judged: list[int] = []
-    monkeypatch.setattr(RunWriter, "codes", _noted(RunWriter.codes, judged))
+    monkeypatch.setattr(RunWriter, "encode", _noted(RunWriter.encode, judged))
     demo(tmp_path / "run")
     assert sum(judged) < 100, "what was done before is not done again"
     for name in WRITTEN:
@@ -593,10 +593,10 @@ def test_a_run_that_is_killed_carries_on_and_ends_with_the_same_bytes(
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == sorted([*WRITTEN, "run.json"])
 
 
-def _noted(function: Callable[..., None], judged: list[int]) -> Callable[..., None]:
-    def call(writer: RunWriter, table: pa.Table) -> None:
-        judged.append(table.num_rows)
-        function(writer, table)
+def _noted(function: Callable[..., Any], judged: list[int]) -> Callable[..., Any]:
+    def call(writer: RunWriter, name: str, table: pa.Table) -> Any:
+        judged.extend([table.num_rows] if name == "codes" else [])
+        return function(writer, name, table)
 
     return call
 
@@ -616,6 +616,28 @@ def stopped(monkeypatch: pytest.MonkeyPatch, run: Callable[[], object], after: i
         patch.setattr(RunWriter, "commit", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run()
+
+
+def test_what_the_disk_does_not_hold_as_it_was_written_is_done_again(
+    tmp_path: Path,
+    demo: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As after the end of the machine: the journal says more than the disk has."""
+    monkeypatch.setattr(working, "CHUNK", 7)
+    demo(tmp_path / "whole")
+    stopped(monkeypatch, lambda: demo(tmp_path / "run"), 4)
+    partial = tmp_path / ".run.partial"
+    lines = (partial / "journal.jsonl").read_text().splitlines()
+    first, second = (json.loads(line)["ends"]["codes"][0][0] for line in lines[1:3])
+    data = bytearray((partial / "codes.parquet").read_bytes())
+    data[(first + second) // 2] ^= 1
+    (partial / "codes.parquet").write_bytes(data)
+    replay(tmp_path / "book", tmp_path / "pack", tmp_path / "run")
+    assert "carrying on with the run that was stopped after 7 files" in capsys.readouterr().err
+    for name in WRITTEN:
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
 def test_a_run_that_is_interrupted_carries_on_and_says_so(

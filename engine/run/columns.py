@@ -62,14 +62,19 @@ MOST_WORKERS = 4
 _WIDE = Context(prec=13_000)
 
 
+#: Makes of the table `codes` or `exceptions` what is wanted of it.
+Encode = Callable[[str, pa.Table], Any]
+
+
 @dataclass(frozen=True)
 class ChunkResult:
-    """What a chunk of files comes to: tables in the schemas of `results`, and the sums of portfolio rules."""
+    """What a chunk of files comes to: tables in the schemas of `results`, codes and exceptions as they were asked for,
+    and the sums of portfolio rules."""
 
     files: int
-    codes: pa.Table
+    codes: Any
     counts: pa.Table
-    exceptions: pa.Table
+    exceptions: Any
     tallies: Mapping[str, Tally]
 
 
@@ -191,10 +196,13 @@ class Columns:
 
     # -- running ------------------------------------------------------------------------------------------
 
-    def results(self, spill: Path, *, skip: int = 0, exceptions: bool = True) -> Iterator[ChunkResult]:
+    def results(
+        self, spill: Path, *, skip: int = 0, exceptions: bool = True, encode: Encode | None = None
+    ) -> Iterator[ChunkResult]:
         """The results of all chunks but the first `skip`, in order of loan ids; with or without exceptions.
 
-        `spill` is a folder for what memory does not hold.
+        `spill` is a folder for what memory does not hold. `encode` makes of the tables `codes` and `exceptions` what is
+        wanted of them, in the threads that judge.
         """
         size = chunk_size(self.book, self.plan, exceptions)
         chunks = list(spans(self.book.tables[LOANS], size))[skip:]
@@ -214,7 +222,8 @@ class Columns:
             connection.execute(f"SET preserve_insertion_order = {kept}")
             # A book of one chunk has its rules share the cores.
             hands = max(cores // workers, 1)
-            made = [_Worker(self, connection, i, hands, exceptions) for i in range(workers)]
+            encode = encode or (lambda name, table: table)
+            made = [_Worker(self, connection, i, hands, exceptions, encode) for i in range(workers)]
             yield from _in_order(made, chunks)
 
     def tables(self, connection: duckdb.DuckDBPyConnection, exceptions: bool) -> WorkingTables:
@@ -377,8 +386,10 @@ class _Worker:
         number: int,
         hands: int,
         with_exceptions: bool,
+        encode: Encode,
     ) -> None:
         self.columns = columns
+        self.encode = encode
         self.with_exceptions = with_exceptions
         self.shared = shared
         shared.execute(f"CREATE SCHEMA worker{number}")
@@ -410,7 +421,8 @@ class _Worker:
         exceptions = (
             self.exceptions(answers, found) if self.with_exceptions else EXCEPTIONS_SCHEMA.empty_table()
         )
-        return ChunkResult(span.files, codes, counts, exceptions, tallies)
+        encoded = (self.encode("codes", codes), self.encode("exceptions", exceptions))
+        return ChunkResult(span.files, encoded[0], counts, encoded[1], tallies)
 
     def table(self, text: str, schema: pa.Schema) -> pa.Table:
         return self.cursor.sql(text).to_arrow_table().cast(schema)

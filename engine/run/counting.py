@@ -55,7 +55,7 @@ def count(
         keys = encoded.dictionary.to_numpy()
         for rule, (files, *sums) in _counted(same, rows, len(keys), weights):
             place, code = files.nonzero()
-            found[rule.number] = {Outcome(int(c)) for c in files.any(axis=0).nonzero()[0]}
+            found[rule.number] = {Outcome(int(c)) for c in np.unique(code)}
             counts = (s[place, code].astype(np.int64) for s in (files, *sums))
             parts.append((np.full(len(place), rule.number), keys[place], code, *counts))
     if not parts:

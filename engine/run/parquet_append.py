@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +26,24 @@ _PLACES = {(4, 5), (4, 1, 2), (4, 1, 3, 9), (4, 1, 3, 10), (4, 1, 3, 11)}
 _COMPRESSION: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "version": "2.6"}
 
 
+class End(NamedTuple):
+    """Where a table ends in its file, and the CRC-32 of its bytes."""
+
+    place: int
+    check: int
+
+
+def intact(path: Path, ends: Sequence[End]) -> int:
+    """How many of the first tables the file holds as they were appended."""
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        for number, end in enumerate(ends):
+            if zlib.crc32(file.read(end.place - file.tell())) != end.check or file.tell() != end.place:
+                return number
+    return len(ends)
+
+
 class ParquetAppender:
     """A Parquet file that tables are appended to; `ends` are the places at which they ended, one a table.
 
@@ -33,7 +52,7 @@ class ParquetAppender:
     """
 
     def __init__(
-        self, path: Path, schema: pa.Schema, ends: Iterable[int] = (), unique: Iterable[str] = ()
+        self, path: Path, schema: pa.Schema, ends: Iterable[End] = (), unique: Iterable[str] = ()
     ) -> None:
         self.path = path
         self.schema = schema
@@ -41,7 +60,7 @@ class ParquetAppender:
         self.ends = list(ends)
         self._taken = len(self.ends)
         self._file = path.open("r+b" if self.ends else "wb")
-        self._file.truncate(self.ends[-1] if self.ends else 0)
+        self._file.truncate(self.ends[-1].place if self.ends else 0)
         self._file.seek(0, os.SEEK_END)
 
     def __enter__(self) -> Self:
@@ -52,28 +71,29 @@ class ParquetAppender:
     ) -> None:
         self.close()
 
-    def append(self, table: pa.Table) -> None:
-        """Append a table of the schema as one row group."""
-        self._file.write(_encoded(table.cast(self.schema), self._encodings))
-        self._file.flush()
-        self.ends.append(self._file.tell())
+    def encode(self, table: pa.Table) -> bytes:
+        """A table of the schema as it is appended; any thread may encode."""
+        return _encoded(table.cast(self.schema), self._encodings)
 
-    def take_ends(self) -> list[int]:
+    def append(self, table: pa.Table | bytes) -> None:
+        """Append a table of the schema, or one that was encoded, as one row group."""
+        data = table if isinstance(table, bytes) else self.encode(table)
+        self._file.write(data)
+        self._file.flush()
+        self.ends.append(End(self._file.tell(), zlib.crc32(data)))
+
+    def take_ends(self) -> list[End]:
         """The ends of the tables appended since this was last asked."""
         found = self.ends[self._taken :]
         self._taken = len(self.ends)
         return found
-
-    def sync(self) -> None:
-        """Return when the disk has what was appended."""
-        os.fsync(self._file.fileno())
 
     def finish(self) -> None:
         """Close the file with one footer for all that was appended."""
         if not self.ends:
             self.append(self.schema.empty_table())
         start, whole = 0, None
-        for end in self.ends:
+        for end, _ in self.ends:
             found = pq.read_metadata(pa.BufferReader(_MAGIC + self._footer(start, end)))
             if whole is None:
                 whole = found

@@ -270,7 +270,8 @@ def _judge_columns(run: Replay, writer: RunWriter, step: Callable[[int], None]) 
         step(note["files"])
     spill = writer.folder / SPILL
     columns = Columns(run.pack, run.book, run.plan, run.as_of)
-    for chunk in columns.results(spill, skip=len(writer.done), exceptions=run.exceptions):
+    chunks = columns.results(spill, skip=len(writer.done), exceptions=run.exceptions, encode=writer.encode)
+    for chunk in chunks:
         writer.codes(chunk.codes)
         writer.count(chunk.counts)
         writer.exceptions(chunk.exceptions)

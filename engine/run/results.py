@@ -24,7 +24,7 @@ import pyarrow as pa
 import sancha
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.plan import Outcome
-from sancha.engine.run.parquet_append import ParquetAppender
+from sancha.engine.run.parquet_append import End, ParquetAppender, intact
 
 try:
     import fcntl
@@ -192,13 +192,13 @@ class RunWriter:
             raise
         return self
 
-    def _resume(self) -> dict[str, list[int]]:
+    def _resume(self) -> dict[str, list[End]]:
         """Read the journal of a run that was stopped, and open it; where the tables ended that were committed."""
         path = self.folder / _JOURNAL
         lines = _lines(path)
         commits: list[dict[str, Any]] = []
         if self.key is not None and lines[:1] == [self.key]:
-            commits = lines[1:]
+            commits = _intact(self.folder, lines[1:])
             shutil.rmtree(self.folder / SPILL, ignore_errors=True)
         else:
             self.forgotten = max(len(lines) - 1, 0)
@@ -212,20 +212,24 @@ class RunWriter:
             fresh.write_text(whole, encoding="utf-8")
             fresh.replace(path)
             self._journal = path.open("a", encoding="utf-8")
-        ends: dict[str, list[int]] = {}
+        ends: dict[str, list[End]] = {}
         for commit in commits:
             for name, found in commit["ends"].items():
-                ends.setdefault(name, []).extend(found)
+                ends.setdefault(name, []).extend(End(*end) for end in found)
             self._keys.carry_on(commit["pairs"])
         return ends
 
-    def codes(self, table: pa.Table) -> None:
-        """The codes of some files: `loan_id`, then a column a rule. Chunks come in order of loan ids."""
+    def encode(self, name: str, table: pa.Table) -> pa.Table | bytes:
+        """A table of `codes` or `exceptions` as it is written; any thread may encode."""
+        return self._files[name].encode(table) if table.num_rows else table
+
+    def codes(self, table: pa.Table | bytes) -> None:
+        """The codes of some files, or encoded: `loan_id`, then a column a rule. Chunks come in order of loan ids."""
         self._files["codes"].append(table)
 
-    def exceptions(self, table: pa.Table) -> None:
-        """Exceptions in the columns of the schema. Chunks come in order of loan ids."""
-        if table.num_rows:
+    def exceptions(self, table: pa.Table | bytes) -> None:
+        """Exceptions in the columns of the schema, or encoded. Chunks come in order of loan ids."""
+        if isinstance(table, bytes) or table.num_rows:
             self._files["exceptions"].append(table)
 
     def count(self, table: pa.Table) -> None:
@@ -234,16 +238,18 @@ class RunWriter:
             self._files[_COUNTS].append(_numbered(table.cast(COUNTS_ENCODED), self._keys))
 
     def commit(self, note: Any) -> None:
-        """What was written so far is done: a run that is stopped carries on after it. `note` is JSON."""
+        """What was written so far is done: a run that is stopped carries on after it. `note` is JSON.
+
+        The end of a process loses nothing of it. After the end of the machine, what its disk does not hold as it was
+        written is done again.
+        """
         if self._journal is None:
             return
         ends = {}
         for name, file in self._files.items():
-            file.sync()
             ends[name] = file.take_ends()
         self._journal.write(_line({"done": note, "ends": ends, "pairs": self._keys.take()}))
         self._journal.flush()
-        os.fsync(self._journal.fileno())
         self.done.append(note)
 
     def finish(self, info: Mapping[str, Any]) -> None:
@@ -321,6 +327,20 @@ def _lines(path: Path) -> list[Any]:
     return found
 
 
+def _intact(folder: Path, commits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first commits of which the folder holds all tables as they were written."""
+    whole = len(commits)
+    for name in commits[0]["ends"] if commits else ():
+        ends = [[End(*end) for end in commit["ends"][name]] for commit in commits]
+        rest = intact(folder / f"{name}.parquet", [end for found in ends for end in found])
+        for number, found in enumerate(ends):
+            rest -= len(found)
+            if rest < 0:
+                whole = min(whole, number)
+                break
+    return commits[:whole]
+
+
 def _locked(folder: Path, out: Path) -> int | None:
     """A lock on the folder, which ends with the process; SanchaError where another process holds it."""
     if fcntl is None:
@@ -381,8 +401,9 @@ class _Keys:
         both = places[0].astype(np.int64) * width + places[1]
         found = pa.array(both).dictionary_encode()
         pairs = [(texts[0][n // width], texts[1][n % width]) for n in found.dictionary.to_pylist()]
-        numbers: Numbers = np.array([self.pairs.setdefault(p, len(self.pairs)) for p in pairs], np.int64)
-        return numbers[found.indices.to_numpy()]
+        numbers = np.array([self.pairs.setdefault(p, len(self.pairs)) for p in pairs], np.int64)
+        chosen: Numbers = numbers[found.indices.to_numpy()]
+        return chosen
 
     def places(self, key: Numbers) -> list[_Place]:
         """What the numbers stand for: rule, version and stage; branch; product; period; outcome."""
