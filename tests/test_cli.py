@@ -177,7 +177,9 @@ def test_import_tells_which_rules_will_be_unknown(extract: Path) -> None:
     done = called("import", extract, "--mapping", mapping, "--out", book)
     assert done.exit_code == 0, done.output
     assert "main (2 files): 4 rows = 3 imported + 1 rejected" in done.output
-    assert "visits: not in the extract; unknown where it matters: T-1" in done.output
+    assert (
+        "not in the extract; where it matters, these rules will be unknown:\n    visits: T-1\n" in done.output
+    )
     assert "payments" not in done.output, "no rule reads it"
     # A vocabulary by itself, and a pack in error: what is missing is told without rules.
     (extract / "pack" / "rules" / "part0.yaml").write_text("rule: T-1\n")

@@ -274,8 +274,11 @@ def test_children_without_parents_and_rejects_in_a_list(tmp_path: Path, vocabula
     assert text.splitlines()[0] == ",".join(COLUMNS) and "'=1+1" in text
     assert result.absent == ("reference/people",)
     assert "  not in the extract, missing in every file: reference/people\n" in result.text()
-    told = "  reference/people: not in the extract; unknown where it matters: T-1, T-2\n"
-    assert told in result.text({"reference/people": ["T-1", "T-2"]})
+    told = "  not in the extract; where it matters, these rules will be unknown:\n    reference/people: "
+    assert f"{told}T-1, T-2\n" in result.text({"reference/people": ["T-1", "T-2"]})
+    many = {"reference/people": [f"T-{number}" for number in range(20)]}
+    assert "T-10, T-11 and 8 more\n" in result.text(many)
+    assert "not in the extract" not in result.text({"visits": ["T-1"]}), "no rule reads what is absent"
     with pytest.raises(SanchaError, match="no list of rejects"):
         list_rejects(tmp_path)
 

@@ -52,6 +52,7 @@ REJECTS = pa.schema(
 _MEMORY = "1500MB"
 _CHUNK = 50_000
 _SHOWN = 20
+_SHOWN_RULES = 12
 
 #: Called with the steps done and all steps.
 Progress = Callable[[int, int], None]
@@ -117,8 +118,11 @@ class ImportResult:
         if self.absent and rules is None:
             lines.append(f"  not in the extract, missing in every file: {', '.join(self.absent)}")
         read = {table: rules[table] for table in self.absent if table in rules} if rules else {}
+        if read:
+            lines.append("  not in the extract; where it matters, these rules will be unknown:")
         for table, ids in read.items():
-            lines.append(f"  {table}: not in the extract; unknown where it matters: {', '.join(ids)}")
+            more = f" and {len(ids) - _SHOWN_RULES} more" if len(ids) > _SHOWN_RULES else ""
+            lines.append(f"    {table}: {', '.join(ids[:_SHOWN_RULES])}{more}")
         if not self.rejects:
             return "\n".join([*lines, "every value was read"])
         lines.append(
