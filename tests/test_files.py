@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sancha.engine.diagnostics import SanchaError
+from sancha.engine.dmn.tck import TckReport
+from sancha.engine.feel import types as t
 from sancha.engine.files import new_folder, replacing, replacing_folder, write_file
+from sancha.engine.policy.format import Formatted
+from sancha.engine.policy.spreadsheet import Column, TableShape, export_xlsx
 
 
 def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
@@ -87,6 +93,38 @@ def test_a_full_disk_leaves_what_was_there(small_disk: Path) -> None:
         ):
             (beside / "file").write_bytes(b"x" * 100_000)
         assert list(small_disk.iterdir()) == [target]
+
+
+def formatted(path: Path) -> None:
+    Formatted(path, "old", "new").write()
+
+
+def tck_lines(path: Path) -> None:
+    TckReport(()).write_csv(path)
+
+
+def workbook(path: Path) -> None:
+    shape = TableShape("level", "first", (Column("amount", t.MONEY),), (Column("level", t.INTEGER),))
+    export_xlsx(shape, [["-", "1"]], [], path)
+
+
+@pytest.mark.parametrize("write", [formatted, tck_lines, workbook])
+def test_what_commands_write_is_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
+) -> None:
+    def fails(path: Path, target: Path) -> None:
+        assert path.stat().st_size > 0 or write is tck_lines
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    target = tmp_path / "file"
+    target.write_text("old")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fails)
+        with pytest.raises(SanchaError, match="cannot write `file`"):
+            write(target)
+    assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
+    write(target)
+    assert target.read_bytes() != b"old" and list(tmp_path.iterdir()) == [target]
 
 
 def test_a_new_folder_replaces_nothing(tmp_path: Path) -> None:
