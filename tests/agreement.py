@@ -239,7 +239,7 @@ def generated_book(
         row: dict[str, Any] = {"loan_id": f"L{number:06d}"}
         row |= {n: generator.column(n, f.type, f.required) for n, f in vocabulary.facts.items()}
         for name, spec in vocabulary.lists.items():
-            row[name] = rng.choice([None, 0, 0, 1, 1, 2, 3, 4]) if rng.random() < 0.98 else 9
+            row[name] = rng.choice([None, 0, 0, 1, 1, 2, 3, 4] if rng.random() < 0.98 else [9, 9, 9, 60])
             for item in range(row[name] or 0):
                 fields = {
                     n: generator.column(f"{name}.{n}", f.type, f.required) for n, f in spec.fields.items()

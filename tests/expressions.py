@@ -350,18 +350,23 @@ class Expressions:
         pick = self.random.choice
         kind = pick(["number", "money", "date", "integer", "text", "days", "date-time", "rate"])
 
-        def test() -> str:
-            value = self.of(kind, depth - 1)
-            return pick(
-                [
-                    value,
-                    f"{pick(['<', '<=', '>', '>='])} {value}",
-                    f"{pick('([')}{value}..{self.of(kind, depth - 1)}{pick(')]')}",
-                    "null",
-                ]
-            )
+        constants = LITERALS.get(kind, ())
+        # Many constants are looked up, not compared one by one.
+        many = bool(constants) and self.random.random() < 0.3
 
-        tests = ", ".join(test() for _ in range(self.random.randint(1, 3)))
+        def value() -> str:
+            return pick(constants) if many else self.of(kind, depth - 1)
+
+        def test() -> str:
+            forms = [
+                value(),
+                f"{pick(['<', '<=', '>', '>='])} {value()}",
+                f"{pick('([')}{value()}..{value()}{pick(')]')}",
+                "null",
+            ]
+            return self.random.choices(forms, [8, 0.5, 4, 0.2] if many else None)[0]
+
+        tests = ", ".join(test() for _ in range(self.random.randint(6, 12) if many else pick([1, 2, 3])))
         return f"({self.of(kind, depth - 1)} in ({tests}))"
 
     def chosen(self, kind: str, depth: int) -> str:
