@@ -6,16 +6,19 @@
 
 `--publish NAME` keeps the table in `benchmarks/results/NAME.md`, with the command, the machine and the versions.
 
-The columns `codes` and `judged` are the time of that way by the time of the other, for as many files.
+The columns `codes` and `evaluated` are the time of that way by the time of the other, for as many files: the one writes
+what it finds, as `hand` does, and the other does no more than the ways of `peers.py`.
 
 Each way to run is a process of its own, with the same two threads and the same limit of memory, and all are run in
 turn, round by round: ratios are of the same round. The answers are compared file by file before anything is reported.
 
     sancha            codes, counts by branch, product and quarter, and exceptions with evidence: a whole replay
     codes             the same without the exceptions
-    judged            the codes and counts alone, nothing written: what the ways of `peers.py` do
+    judged            codes and counts, and nothing written
+    evaluated         the query of the rules alone, and what breaches, is left open or out, counted by rule
     hand              the rules by hand in DuckDB SQL, one expression a rule; codes as Parquet, and counts a rule
-    hand by group     the same with the counts that sancha gives: by branch, product and quarter, with the exposure
+    hand evaluated    the same alone, counted by rule, and nothing written
+    hand by group     as `hand`, with the counts that sancha gives: by branch, product and quarter, with the exposure
     scan              DuckDB reads the columns that the rules read, and does nothing with them
 
 and with `--simple` the ways of `peers.py`: NumPy, zen-engine and durable_rules.
@@ -48,11 +51,13 @@ import peers
 import published
 import pyarrow.parquet as pq
 
-from sancha.engine.book.store import open_book
+from sancha.engine.book.store import Book, open_book
 from sancha.engine.policy.lower import lower
-from sancha.engine.policy.pack import load_pack
+from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.run.columns import Columns
 from sancha.engine.run.replay import replay
+from sancha.engine.run.to_columns import prepare
+from sancha.engine.run.working import spans
 
 THREADS = 2
 MEMORY = "2GB"
@@ -130,6 +135,47 @@ def by_hand(folder: Path, book: Path, options: argparse.Namespace, by_group: boo
                 ).fetchall()
 
 
+def counted(codes: str, source: str) -> str:
+    """SQL that counts the outcomes of columns of codes; what passes is the rest."""
+    counts = ", ".join(f"count_if({code} = {n})" for code in codes.split() for n in (1, 2, 3))
+    return f"SELECT count(*), {counts} FROM {source}"
+
+
+def evaluated_by_hand(folder: Path, book: Path, options: argparse.Namespace) -> None:
+    rules = mix.rules(kinds_of(options))
+    with connect(folder) as connection:
+        connection.execute(f"CREATE VIEW loans AS {loans_view(book)}")
+        for name in mix.LISTS:
+            if (book / f"{name}.parquet").exists():
+                connection.execute(f"CREATE VIEW {name} AS FROM read_parquet('{book / name}.parquet')")
+        codes = ", ".join(f"CAST({code_of(r)} AS TINYINT) AS c{i}" for i, r in enumerate(rules))
+        joins = " ".join(j for r in rules for j in r.joins)
+        names = " ".join(f"c{i}" for i in range(len(rules)))
+        connection.execute(counted(names, f"(SELECT {codes} FROM loans l {joins})")).fetchall()
+
+
+def evaluated_by_sancha(folder: Path, book: Path, options: argparse.Namespace) -> None:
+    """The query of the rules over all files at once."""
+    pack, opened, columns = compiled(folder, book)
+    with connect(folder) as connection:
+        prepare(connection, pack.calendar)
+        columns.register(connection)
+        tables = columns.tables(connection, exceptions=False)
+        tables.reference()
+        for span in spans(opened.tables["loans"], opened.loans):
+            tables.load(span)
+            codes = " ".join(rule.code for rule in columns.rules)
+            connection.execute(counted(codes, f"({columns.main})")).fetchall()
+
+
+def compiled(folder: Path, book: Path) -> tuple[Pack, Book, Columns]:
+    pack = load_pack(folder / "pack")
+    opened = open_book(book, pack.vocabulary)
+    plan = lower(pack)
+    plan = dataclasses.replace(plan, facts=plan.facts | {pack.product or pack.branch})
+    return pack, opened, Columns(pack, opened, plan, opened.as_of)
+
+
 def by_hand_with_groups(folder: Path, book: Path, options: argparse.Namespace) -> None:
     by_hand(folder, book, options, by_group=True)
 
@@ -159,11 +205,7 @@ def codes_by_sancha(folder: Path, book: Path, options: argparse.Namespace) -> No
 
 def judged_by_sancha(folder: Path, book: Path, options: argparse.Namespace) -> None:
     """The chunks of the columnar engine, one after the other, and nothing kept of them."""
-    pack = load_pack(folder / "pack")
-    opened = open_book(book, pack.vocabulary)
-    plan = lower(pack)
-    plan = dataclasses.replace(plan, facts=plan.facts | {pack.product or pack.branch})
-    columns = Columns(pack, opened, plan, opened.as_of)
+    _, _, columns = compiled(folder, book)
     for chunk in columns.results(folder / "spill", exceptions=False):
         assert chunk.files
 
@@ -172,7 +214,9 @@ WHOLE: dict[str, Callable[[Path, Path, argparse.Namespace], None]] = {
     "sancha": by_sancha,
     "codes": codes_by_sancha,
     "judged": judged_by_sancha,
+    "evaluated": evaluated_by_sancha,
     "hand": by_hand,
+    "hand evaluated": evaluated_by_hand,
     "hand by group": by_hand_with_groups,
     "scan": scan,
 }
@@ -286,14 +330,14 @@ def main() -> None:
     if options.simple:
         words += "; " + ", ".join(peers.WAYS) + " use one thread"
     table = [
-        "| | seconds | CPU s | peak memory | `codes` by it | `judged` by it | files × rules a second |",
+        "| | seconds | CPU s | peak memory | `codes` by it | `evaluated` by it | files × rules a second |",
         "|---|---|---|---|---|---|---|",
     ]
     for way, runs in found.items():
         seconds, cpu, memory = (statistics.median(r[k] for r in runs) for k in ("seconds", "cpu", "memory"))
         many = min(peers.RECORDS.get(way, files), files)
         ratios = []
-        for ours in ("codes", "judged"):
+        for ours in ("codes", "evaluated"):
             own = zip(found.get(ours, ()), runs, strict=False)
             times = [a["seconds"] / files / (b["seconds"] / many) for a, b in own]
             ratios.append(f"{statistics.median(times):.4f}" if times else "–")

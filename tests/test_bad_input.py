@@ -153,6 +153,10 @@ CHANGES: dict[str, tuple[Callable[[Path], None], str]] = {
         other("loans", "loan.decided_on", pa.array(["2024-05-17"] * 3)),
         "the column `loan.decided_on` of `loans` is string; expected date32",
     ),
+    "a day after 9999": (
+        other("loans", "loan.decided_on", pa.array([2932897, 0, 0], pa.int32()).cast(pa.date32())),
+        "the column `loan.decided_on` of `loans` holds days outside the years 1 to 9999",
+    ),
 }
 
 

@@ -592,6 +592,7 @@ def _check_rows(
 ) -> None:
     for table, path in book.tables.items():
         _check_values(connection, path, table, vocabulary)
+        _check_days(connection, path, table, vocabulary)
     loans = book.tables[LOANS]
     counted = [n for n in vocabulary.lists if n in schemas[LOANS].names]
     columns = ", ".join([LOAN_ID, *(f'"{n}"' for n in counted)])
@@ -714,6 +715,42 @@ def _check_values(
             raise _not_one_of(table, name, field, _ids(connection, query), path)
         if absent and field.required:
             raise SanchaError(f"`{name}` is required, and missing in {absent} rows of `{table}`", where=path)
+
+
+def _check_days(
+    connection: duckdb.DuckDBPyConnection, path: Path, table: str, vocabulary: Vocabulary
+) -> None:
+    """No day before the year 1 or after 9999, which no value of the language can be."""
+    names = [n for n, f in _fields(vocabulary, table).items() if f.type.name in ("date", "date-time")]
+    with pq.ParquetFile(path) as file:
+        names = [n for n in names if not _days_known(file.metadata, n)]
+    outside = " UNION ALL ".join(
+        f"""(SELECT '{_quoted(name)}' FROM read_parquet('{_quoted(path)}')
+             WHERE "{name}" < DATE '0001-01-01' OR "{name}" >= DATE '10000-01-01' LIMIT 1)"""
+        for name in names
+    )
+    if outside and (found := _ids(connection, outside)):
+        raise SanchaError(
+            f"the column `{found[0]}` of `{table}` holds days outside the years 1 to 9999",
+            where=path,
+            help="make the book again: `sancha import` rejects such values one by one",
+        )
+
+
+def _days_known(metadata: pq.FileMetaData, name: str) -> bool:
+    """Whether the statistics of a column of days say that all lie within the years that Python knows."""
+    index = [metadata.schema.column(i).path for i in range(metadata.num_columns)].index(name)
+    for group in range(metadata.num_row_groups):
+        column = metadata.row_group(group).column(index)
+        statistics = column.statistics
+        if statistics is None or not (statistics.has_min_max or statistics.null_count == column.num_values):
+            return False
+        try:
+            # A day that is none raises.
+            _ = statistics.min, statistics.max
+        except (OverflowError, ValueError):
+            return False
+    return True
 
 
 def _not_one_of(table: str, name: str, field: Field, strange: list[str], where: Path) -> SanchaError:
