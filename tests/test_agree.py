@@ -90,6 +90,22 @@ def test_the_sum_of_a_group_has_all_its_digits(tmp_path: Path, engine: str, orde
     assert facts["total"] == "0." + "0" * 71 + "1"
 
 
+@pytest.mark.xfail(
+    strict=True, raises=ValueError, reason="the table of counts lacks columns where it has no row"
+)
+def test_a_run_without_any_outcome_is_written(tmp_path: Path) -> None:
+    """Portfolio rules alone, and no file that belongs to a group: there is nothing to count."""
+    shutil.copytree(AGREE / "pack", tmp_path / "pack")
+    (tmp_path / "pack" / "rules" / "base.yaml").unlink()
+    shutil.copytree(AGREE / "kept-groups", tmp_path / "pack" / "rules" / "kept")
+    pack = load_pack(tmp_path / "pack")
+    generated_book(tmp_path / "book", pack.vocabulary, Generator(5, {}, missing=1), 5)
+    for engine in ("columns", "row"):
+        replay(tmp_path / "book", pack, tmp_path / engine, engine=engine, progress=False)
+        assert pq.read_table(tmp_path / engine / "outcomes.parquet").num_rows == 0
+    assert differences(tmp_path / "columns", tmp_path / "row") == []
+
+
 def test_portfolio_rules_that_call_the_row_are_told(tmp_path: Path) -> None:
     shutil.copytree(AGREE / "pack", tmp_path / "pack")
     shutil.copytree(AGREE / "kept-groups", tmp_path / "pack" / "rules" / "kept")
