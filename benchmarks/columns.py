@@ -162,7 +162,7 @@ def evaluated_by_sancha(folder: Path, book: Path, options: argparse.Namespace) -
         columns.register(connection)
         tables = columns.tables(connection, exceptions=False)
         tables.reference()
-        for span in spans(opened.tables["loans"], opened.loans):
+        for span in spans(opened, columns.plan, opened.loans):
             tables.load(span)
             codes = " ".join(rule.code for rule in columns.rules)
             connection.execute(counted(codes, f"({columns.main})")).fetchall()

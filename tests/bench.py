@@ -94,7 +94,7 @@ def open_bench(folder: Path, pack: Pack, generator: Generator, files: int) -> Be
     bounds = book_bounds(book, vocabulary, plan)
     tables = WorkingTables(connection, vocabulary, plan, bounds, book.tables)
     tables.reference()
-    (span,) = spans(book.tables["loans"])
+    (span,) = spans(book, plan)
     tables.load(span)
     reference = read_reference(book, vocabulary)
     return Bench(pack, book, list(iter_files(book, vocabulary)), reference, connection, plan)

@@ -168,7 +168,7 @@ def test_cases_by_columns(path: Path, tmp_path: Path) -> None:
         prepare(connection, CALENDAR)
         tables = WorkingTables(connection, VOCABULARY, plan, bounds, book.tables)
         tables.reference()
-        (span,) = spans(book.tables[LOANS])
+        (span,) = spans(book, plan)
         tables.load(span)
         compiler = Compiler(VOCABULARY, bounds, CALENDAR, book.as_of)
         cells = []

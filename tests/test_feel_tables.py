@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from test_feel import CALENDAR, SCOPE, VOCABULARY, book_of, run, same, world_of
 from test_feel_full import TableText, World, lines, split
 
-from sancha.engine.book.schema import LOANS
 from sancha.engine.feel import core as c
 from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
@@ -373,7 +372,7 @@ def test_cases_by_columns(path: Path, tmp_path: Path) -> None:
         prepare(connection, CALENDAR)
         working = WorkingTables(connection, VOCABULARY, plan, bounds, book.tables)
         working.reference()
-        (span,) = spans(book.tables[LOANS])
+        (span,) = spans(book, plan)
         working.load(span)
         for table in strict_tables(path):
             compiler = Compiler(VOCABULARY, bounds, CALENDAR, book.as_of)

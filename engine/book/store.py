@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -56,7 +58,8 @@ ROW_GROUP = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """A book on disk. `tables` maps the tables it has (`loans`, `visits`, `reference/staff`) to files."""
+    """A book on disk. `tables` maps the tables it has (`loans`, `visits`, `reference/staff`) to files; `ordered` says
+    that `loans` is known to be in order of loan ids."""
 
     path: Path
     vocabulary: str
@@ -67,6 +70,7 @@ class Book:
     source: str
     tables: dict[str, Path]
     rows: dict[str, int]
+    ordered: bool = False
 
 
 def write_book(
@@ -208,7 +212,8 @@ class BookWriter:
         }
         self.add_json(BOOK_FILE, header)
         _replace(self._folder, self._target)
-        return _book(self._target, header)
+        # The writers of the tables have seen to the order.
+        return dataclasses.replace(_book(self._target, header), ordered=True)
 
 
 class _TableWriter:
@@ -290,8 +295,8 @@ def open_book(folder: Path, vocabulary: Vocabulary, *, verify: bool = False) -> 
             help="a file was changed or damaged; make the book again",
         )
     with duckdb.connect() as connection:
-        _check_rows(connection, book, vocabulary, schemas)
-    return book
+        ordered = _check_rows(connection, book, vocabulary, schemas)
+    return dataclasses.replace(book, ordered=ordered)
 
 
 def damage(book: Book) -> SanchaError | None:
@@ -589,11 +594,15 @@ def _check_rows(
     book: Book,
     vocabulary: Vocabulary,
     schemas: Mapping[str, pa.Schema],
-) -> None:
-    for table, path in book.tables.items():
-        _check_values(connection, path, table, vocabulary)
-        _check_days(connection, path, table, vocabulary)
+) -> bool:
+    """Check every row; whether `loans` is in order of loan ids."""
     loans = book.tables[LOANS]
+    with ThreadPoolExecutor(1) as beside:
+        in_order = beside.submit(_in_order, loans)
+        for table, path in book.tables.items():
+            _check_values(connection, path, table, vocabulary)
+            _check_days(connection, path, table, vocabulary)
+        ordered = in_order.result()
     counted = [n for n in vocabulary.lists if n in schemas[LOANS].names]
     columns = ", ".join([LOAN_ID, *(f'"{n}"' for n in counted)])
     lists = [n for n in vocabulary.lists if n in book.tables]
@@ -601,7 +610,7 @@ def _check_rows(
     kind = "TABLE" if lists else "VIEW"
     query = f"SELECT {columns} FROM read_parquet('{_quoted(loans)}')"
     connection.execute(f"CREATE TEMP {kind} parents AS {query}")
-    if not _in_order(loans):
+    if not ordered:
         _check_ids(connection, loans)
     for name in counted:
         if name not in lists and _ids(connection, f'SELECT 1 FROM parents WHERE "{name}" <> 0 LIMIT 1'):
@@ -612,6 +621,7 @@ def _check_rows(
             )
     for name in _doubtful_lists(connection, book, lists, counted):
         _check_list(connection, book, name, counted=name in counted)
+    return ordered
 
 
 def _check_ids(connection: duckdb.DuckDBPyConnection, loans: Path) -> None:
@@ -725,7 +735,7 @@ def _check_days(
     with pq.ParquetFile(path) as file:
         names = [n for n in names if not _days_known(file.metadata, n)]
     outside = " UNION ALL ".join(
-        f"""(SELECT '{_quoted(name)}' FROM read_parquet('{_quoted(path)}')
+        f"""(SELECT '{name}' FROM read_parquet('{_quoted(path)}')
              WHERE "{name}" < DATE '0001-01-01' OR "{name}" >= DATE '10000-01-01' LIMIT 1)"""
         for name in names
     )

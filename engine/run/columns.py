@@ -22,7 +22,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from sancha.engine.book.schema import LOAN_ID, LOANS
+from sancha.engine.book.schema import LOAN_ID
 from sancha.engine.book.store import Book
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import (
@@ -205,7 +205,7 @@ class Columns:
         wanted of them, in the threads that judge.
         """
         size = chunk_size(self.book, self.plan, exceptions)
-        chunks = list(spans(self.book.tables[LOANS], size))[skip:]
+        chunks = list(spans(self.book, self.plan, size))[skip:]
         if not chunks:
             return
         cores = min(os.cpu_count() or 1, MOST_WORKERS)

@@ -417,12 +417,16 @@ class _Keys:
         quarters, period = np.unique(quarter_, return_inverse=True)
         periods = [f"{(q - 1) // 4}Q{(q - 1) % 4 + 1}" if q else None for q in quarters.tolist()]
         pairs = list(self.pairs)
-        found = [_Place(rules, first[rule] + version)]
+        # Without a group there may be no rule at all.
+        found = [_Place(rules or [(None, None, None)], first[rule] + version)]
         for column in (0, 1):
             texts: dict[str | None, int] = {}
             number = np.array([texts.setdefault(pair[column], len(texts)) for pair in pairs], np.int64)
-            found.append(_Place([(text,) for text in texts], number[key]))
-        found += [_Place([(p,) for p in periods], period), _Place([(o.text,) for o in Outcome], code)]
+            found.append(_Place([(text,) for text in texts] or [(None,)], number[key]))
+        found += [
+            _Place([(p,) for p in periods] or [(None,)], period),
+            _Place([(o.text,) for o in Outcome], code),
+        ]
         return found
 
 

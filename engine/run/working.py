@@ -11,7 +11,6 @@ from decimal import Context
 from pathlib import Path
 
 import duckdb
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE, table_schema
@@ -43,7 +42,7 @@ _WIDE = Context(prec=60)
 @dataclass(frozen=True, slots=True)
 class Span:
     """A chunk: its files are those with ids from `first` to `last`. Of a book in order of loan ids `row` is the row of
-    `loans` at which they begin, from 0 on."""
+    `loans` at which they begin, from 0 on; without lists nothing asks for their ids, which then are empty."""
 
     first: str
     last: str
@@ -51,26 +50,20 @@ class Span:
     row: int | None = None
 
 
-def spans(loans: Path, size: int | None = None) -> Iterator[Span]:
+def spans(book: Book, plan: Plan, size: int = CHUNK) -> Iterator[Span]:
     """The chunks of a book, in order of loan ids. Books are written in that order; others are sorted here."""
-    size = size or CHUNK
-    found: list[Span] = []
-    last: str | None = None
-    row = 0
-    with pq.ParquetFile(loans) as file:
-        for batch in file.iter_batches(size, columns=[LOAN_ID]):
-            ids = batch.column(0)
-            if not batch.num_rows:
-                continue
-            first = ids[0].as_py()
-            rising = pc.all(pc.less(ids[:-1], ids[1:]), min_count=0).as_py()
-            if not rising or (last is not None and first <= last):
-                yield from _sorted_spans(loans, size)
-                return
-            last = ids[-1].as_py()
-            found.append(Span(first, last, batch.num_rows, row))
-            row += batch.num_rows
-    yield from found
+    loans = book.tables[LOANS]
+    if not book.ordered:
+        yield from _sorted_spans(loans, size)
+    elif not plan.lists:
+        yield from (Span("", "", min(size, book.loans - row), row) for row in range(0, book.loans, size))
+    else:
+        with pq.ParquetFile(loans) as file:
+            row = 0
+            for batch in file.iter_batches(size, columns=[LOAN_ID]):
+                ids = batch.column(0)
+                yield Span(ids[0].as_py(), ids[-1].as_py(), len(ids), row)
+                row += len(ids)
 
 
 def _sorted_spans(loans: Path, size: int) -> Iterator[Span]:
