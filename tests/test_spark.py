@@ -22,8 +22,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from agreement import Generator, Large, constants_of, differences, generated_book
+from agreement import Generator, Large, Varied, constants_of, differences, generated_book
 from expressions import Expressions
+from policies import policy
 from small_pack import write_pack
 from test_columns import generated_lookups, kept
 from test_replay import generated_pack, loan
@@ -290,6 +291,18 @@ def test_generated_packs_agree(tmp_path: Path, spark: Any, pack: Pack) -> None:
         assert differences(run.path, row.path) == []
         assert run.outcomes == row.outcomes
         assert not (tmp_path / f".spark{seed}.partial").exists()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_generated_policies_agree(tmp_path: Path, spark: Any, seed: int) -> None:
+    """Vocabularies, tables, waivers, triggers, dated parameters and portfolio rules that are drawn too."""
+    drawn = policy(tmp_path / "pack", seed, rules=6)
+    values = Varied(seed, constants_of(drawn))
+    generated_book(tmp_path / "book", drawn.vocabulary, values, 40, as_of=dt.date(2024, 2, 29))
+    row = replay(tmp_path / "book", drawn, tmp_path / "row", engine="row", progress=False)
+    run = replay_on_spark(tmp_path / "book", drawn, tmp_path / "spark", spark=spark)
+    assert differences(run.path, row.path) == []
+    assert run.outcomes == row.outcomes
 
 
 TABLES = ("codes", "outcomes", "exceptions")
