@@ -415,6 +415,7 @@ def replay(
             remote=remote,
             hindsight=hindsight,
             as_of=as_of and as_of.date(),
+            progress=True,
         )
         print_run(found.info, folder)
         return

@@ -48,6 +48,7 @@ from sancha.engine.run.relations import (
 from sancha.engine.run.results import EXCEPTIONS, EXCEPTIONS_SCHEMA, EXPOSURE, amounts, codes_schema
 from sancha.engine.run.to_columns import BookBounds, Compiler, prepare
 from sancha.engine.run.working import (
+    FEW_QUERIES,
     Span,
     WorkingTables,
     book_bounds,
@@ -436,8 +437,14 @@ class _Worker:
         order = found["f"].combine_chunks().to_numpy()
         if not (order[:-1] < order[1:]).all():
             found = found.take(pa.array(np.argsort(order)))
-        for cursor in self.cursors:
-            cursor.register("result", found)
+        if self.tables.queries > FEW_QUERIES:
+            # A table is asked in less time than what Python holds.
+            self.cursor.register("answered", found)
+            self.cursor.execute("CREATE OR REPLACE TABLE result AS FROM answered")
+            self.cursor.unregister("answered")
+        else:
+            for cursor in self.cursors:
+                cursor.register("result", found)
         answers = {name: found[name].combine_chunks() for name in found.column_names}
         for name in (n for c in self.columns.rules for n in (c.version, c.quarter)):
             answers[name] = answers[name].fill_null(-1)

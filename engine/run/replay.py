@@ -124,7 +124,7 @@ def rules_without_lists(plan: Plan, book: Book) -> dict[str, list[str]]:
     empty, by a table without rows or by numbers of items that are all 0, is not among them.)
     """
     rules: list[RulePlan | PortfolioPlan] = [*plan.rules, *plan.portfolio]
-    reads = {rule.id: set(_lists_of(rule)) for rule in rules}
+    reads = {rule.id: set(lists_of(rule)) for rule in rules}
     absent = [name for name in plan.lists if not has_list(book, name)]
     absent += [REFERENCE + name for name in plan.reference if REFERENCE + name not in book.tables]
     return {
@@ -146,7 +146,7 @@ def _told_absent(absent: Mapping[str, list[str]]) -> Iterator[str]:
         yield f"the book has no {name}: unknown where it matters: {shown}"
 
 
-def _lists_of(rule: RulePlan | PortfolioPlan) -> Iterator[str]:
+def lists_of(rule: RulePlan | PortfolioPlan) -> Iterator[str]:
     """The lists that a rule reads, or whose absence it asks for."""
     cores = [core for _, core in rule.lets]
     if isinstance(rule, RulePlan):

@@ -14,6 +14,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.plan import Plan, PortfolioPlan, RulePlan
 from sancha.engine.policy.vocabulary import Field, Vocabulary
 from sancha.engine.run.relations import literal, quoted
-from sancha.engine.run.replay import _lists_of, rules_without_lists
+from sancha.engine.run.replay import lists_of, rules_without_lists
 from sancha.engine.run.spark_session import pattern
 from sancha.engine.run.to_columns import DECIMALS, BookBounds, ColumnBounds, ListBounds
 from sancha.engine.run.working import book_bounds
@@ -57,6 +58,10 @@ class Source:
     reference: Callable[[str], pa.Table]
     absent: Callable[[Plan], dict[str, list[str]]]
     damage: Callable[[], SanchaError | None]
+
+
+#: Footers that are read at a time.
+_AT_A_TIME = 8
 
 
 def is_remote(place: str) -> bool:
@@ -135,7 +140,7 @@ def _absent(frames: Mapping[str, DataFrame], plan: Plan) -> dict[str, list[str]]
     absent = [name for name in plan.lists if name in lacking]
     absent += [REFERENCE + name for name in plan.reference if REFERENCE + name not in frames]
     rules: list[RulePlan | PortfolioPlan] = [*plan.rules, *plan.portfolio]
-    reads = {rule.id: set(_lists_of(rule)) for rule in rules}
+    reads = {rule.id: set(lists_of(rule)) for rule in rules}
     return {
         table: [rule for rule, names in reads.items() if table.removeprefix(REFERENCE) in names]
         for table in absent
@@ -169,7 +174,31 @@ def _frames(
     for name in wanted:
         if name in header["tables"]:
             frames[name] = spark.read.parquet(f"{root}/{file_of(name)}")
+            _check_parts(spark, frames[name], name)
     return frames, header
+
+
+def _check_parts(spark: SparkSession, frame: DataFrame, table: str) -> None:
+    """All files of a table have the same columns: Spark would take those of one file, and let others miss values."""
+    parts = sorted(frame.inputFiles())
+    if len(parts) < 2:
+        return
+
+    def columns(part: str) -> dict[str, str]:
+        return {field.name: field.dataType.simpleString() for field in spark.read.parquet(part).schema.fields}
+
+    with ThreadPoolExecutor(_AT_A_TIME) as threads:
+        found = list(threads.map(columns, parts))
+    first = found[0]
+    for part, other in zip(parts, found, strict=True):
+        for name in {**first, **other}:
+            if first.get(name) != other.get(name):
+                raise SanchaError(
+                    f"the files of `{table}` differ in the column `{name}`: {first.get(name, 'absent')} in "
+                    f"{Path(parts[0]).name}, {other.get(name, 'absent')} in {Path(part).name}",
+                    where=Path(part).parent,
+                    help="write the table again, with one schema",
+                )
 
 
 def _header(spark: SparkSession, root: str) -> Mapping[str, Any] | None:
