@@ -24,16 +24,18 @@ MILLION = 1_000_000
 NAMES = {
     "sancha": "sancha, with exceptions and their evidence",
     "codes": "sancha, outcomes and counts",
+    "evaluated": "sancha, evaluation alone",
     "hand": "SQL by hand in DuckDB, counts a rule",
     "hand by group": "SQL by hand, sancha's counts",
+    "hand evaluated": "SQL by hand, evaluation alone",
     "numpy": "NumPy by hand, decimals as floats",
     "zen": "zen-engine, one expression for all rules",
     "zen by rule": "zen-engine, an expression a rule",
     "durable_rules": "durable_rules, many files at a time",
     "durable_rules by file": "durable_rules, file by file",
 }
-#: A way that judges nothing.
-LEFT_OUT = ("scan",)
+#: A way that judges nothing, and one between two others.
+LEFT_OUT = ("scan", "judged")
 STYLE = """
   .ground { fill: #ffffff } .text { fill: #1c2733; stroke: #ffffff }
   .quiet { fill: #55606c; stroke: #ffffff } .line { stroke: #d3d9df }
@@ -82,8 +84,8 @@ def panel(table: Measured, top: int, decades: tuple[int, int]) -> Iterator[str]:
         yield f'<text class="quiet small" x="{x}" y="{floor + 14}" text-anchor="{anchor}">{label}</text>'
     for n, (way, rate) in enumerate(shown):
         y = top + HEAD + n * ROW
-        kind = "ours" if way in ("sancha", "codes") else "theirs"
         name = escape(NAMES.get(way, way))
+        kind = "ours" if name.startswith("sancha") else "theirs"
         yield f'<text class="text" x="{MARGIN}" y="{y + 15}">{name}</text>'
         yield (
             f'<text class="text" x="{WIDTH - MARGIN}" y="{y + 15}" text-anchor="end">{in_words(rate)}</text>'
