@@ -429,7 +429,9 @@ def test_bad_books_that_the_session_reads(spark: Any, little: Path, tmp_path: Pa
         part = loans.slice(number * 3, 3)
         lacking = part.drop_columns(["loan.decided_on"]) if number else part
         pq.write_table(lacking, book / "loans.parquet" / f"part-{number}.parquet")
-    with pytest.raises(SanchaError, match=r"`loan.decided_on`: date in part-0.parquet, absent in part-1.parquet"):
+    with pytest.raises(
+        SanchaError, match=r"`loan.decided_on`: date in part-0.parquet, absent in part-1.parquet"
+    ):
         replay_on_spark(book.as_uri(), little / "pack", tmp_path / "run", spark=spark)
     assert not (tmp_path / "run").exists()
 
