@@ -52,12 +52,13 @@ STYLE = """
 
 
 def in_words(number: float, digits: int = 2) -> str:
-    """A rate to at least so many digits: 640,000, 3.1 million, 131 million."""
+    """A rate to at least so many digits: 640,000, 3.1 million, 131 million, 1.2 billion."""
     if number < MILLION:
         rough = 10 ** max(0, math.floor(math.log10(number)) + 1 - digits)
         return f"{round(number / rough) * rough:,}"
-    shown = number / MILLION
-    return f"{shown:,.{max(0, digits - 1 - math.floor(math.log10(shown)))}f} million"
+    unit, name = (MILLION, "million") if number < 1_000 * MILLION else (1_000 * MILLION, "billion")
+    shown = number / unit
+    return f"{shown:,.{max(0, digits - 1 - math.floor(math.log10(shown)))}f} {name}"
 
 
 def bars(table: Measured) -> list[tuple[str, float]]:
