@@ -16,6 +16,8 @@ from xml.sax.saxutils import escape
 
 from published import Measured, read_all
 
+from sancha.engine.files import write_file
+
 CHART = Path(__file__).resolve().parent.parent / "docs" / "figures" / "throughput.svg"
 WIDTH, MARGIN = 400, 12
 ROW, BAR, HEAD, AXIS, GAP = 36, 12, 28, 22, 20
@@ -141,10 +143,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=CHART)
     options = parser.parse_args()
     text = draw(read_all())
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    beside = options.out.with_suffix(".new")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(options.out)
+    write_file(options.out, text)
     print(options.out)
 
 

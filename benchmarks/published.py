@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from sancha.engine.files import write_file
+
 RESULTS = Path(__file__).resolve().parent / "results"
 #: The column that the chart shows.
 RATE = "files × rules a second"
@@ -61,10 +63,8 @@ def publish(
         "\n".join(table),
     ]
     path = RESULTS / f"{name}.md"
-    path.parent.mkdir(exist_ok=True)
-    beside = path.with_suffix(".new")
-    beside.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
-    return beside.replace(path)
+    write_file(path, "\n\n".join(lines) + "\n")
+    return path
 
 
 def read(path: Path) -> list[Measured]:

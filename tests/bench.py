@@ -20,6 +20,7 @@ from sancha.engine.feel.check import check
 from sancha.engine.policy.lower import lower_core
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Plan
+from sancha.engine.policy.vocabulary import Vocabulary
 from sancha.engine.run.as_text import as_text
 from sancha.engine.run.exact import register
 from sancha.engine.run.relations import query
@@ -76,10 +77,9 @@ class Bench:
         return found
 
 
-def open_bench(folder: Path, pack: Pack, generator: Generator, files: int) -> Bench:
-    book = generated_book(folder, pack.vocabulary, generator, files, as_of=dt.date(2024, 6, 30))
-    vocabulary = pack.vocabulary
-    plan = Plan(
+def reading_everything(vocabulary: Vocabulary) -> Plan:
+    """A plan without rules, for which all columns are read."""
+    return Plan(
         (),
         (),
         c.TRUE,
@@ -89,6 +89,12 @@ def open_bench(folder: Path, pack: Pack, generator: Generator, files: int) -> Be
         {name: frozenset(spec.fields) for name, spec in vocabulary.reference.items()},
         False,
     )
+
+
+def open_bench(folder: Path, pack: Pack, generator: Generator, files: int) -> Bench:
+    book = generated_book(folder, pack.vocabulary, generator, files, as_of=dt.date(2024, 6, 30))
+    vocabulary = pack.vocabulary
+    plan = reading_everything(vocabulary)
     connection = duckdb.connect()
     prepare(connection, pack.calendar)
     bounds = book_bounds(book, vocabulary, plan)

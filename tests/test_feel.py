@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from bench import reading_everything
 from feel_reference import World, value_of
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
@@ -31,7 +32,6 @@ from sancha.engine.feel.operators import FORMS, FUNCTIONS, OPERATORS
 from sancha.engine.feel.parser import MAX_DEPTH, parse, parse_tests
 from sancha.engine.feel.printer import cell_to_text, to_text
 from sancha.engine.policy.calendar import Calendar
-from sancha.engine.policy.plan import Plan
 from sancha.engine.policy.tables import Row, Table, input_name
 from sancha.engine.policy.vocabulary import load_vocabulary
 from sancha.engine.run.as_text import as_text
@@ -160,9 +160,7 @@ def test_cases_by_columns(path: Path, tmp_path: Path) -> None:
     """The columnar engine gives the values that the cases expect."""
     data, cases = read_cases(path)
     book = book_of(tmp_path / "book", world_of(data))
-    every = {n: frozenset(d.fields) for n, d in VOCABULARY.lists.items()}
-    references = {n: frozenset(d.fields) for n, d in VOCABULARY.reference.items()}
-    plan = Plan((), (), c.TRUE, c.TRUE, frozenset(VOCABULARY.facts), every, references, False)
+    plan = reading_everything(VOCABULARY)
     bounds = book_bounds(book, VOCABULARY, plan)
     with duckdb.connect() as connection:
         prepare(connection, CALENDAR)

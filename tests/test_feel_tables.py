@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from bench import reading_everything
 from feel_reference import value_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,7 +29,6 @@ from sancha.engine.feel import syntax as s
 from sancha.engine.feel import types as t
 from sancha.engine.feel.check import check, check_cell
 from sancha.engine.feel.parser import parse_dmn, parse_dmn_tests
-from sancha.engine.policy.plan import Plan
 from sancha.engine.policy.tables import Row, Table, input_name, overlaps
 from sancha.engine.run.dynamic import compile_dynamic
 from sancha.engine.run.relations import query
@@ -363,9 +363,7 @@ def test_a_table_is_its_cells(
 def test_cases_by_columns(path: Path, tmp_path: Path) -> None:
     """The columnar engine gives what the cases expect."""
     book = book_of(tmp_path / "book", world_of({}))
-    every = {n: frozenset(d.fields) for n, d in VOCABULARY.lists.items()}
-    references = {n: frozenset(d.fields) for n, d in VOCABULARY.reference.items()}
-    plan = Plan((), (), c.TRUE, c.TRUE, frozenset(VOCABULARY.facts), every, references, False)
+    plan = reading_everything(VOCABULARY)
     bounds = book_bounds(book, VOCABULARY, plan)
     wrong = []
     with duckdb.connect() as connection:

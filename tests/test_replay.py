@@ -568,6 +568,12 @@ replay.replay(folder / "book", folder / "pack", folder / "run", progress=False)
 WRITTEN = ("codes.parquet", "outcomes.parquet", "exceptions.parquet")
 
 
+def same_bytes(folder: Path) -> None:
+    """That the run which was stopped is the one which was not."""
+    for name in WRITTEN:
+        assert (folder / "run" / name).read_bytes() == (folder / "whole" / name).read_bytes(), name
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs signals that cannot be caught")
 @pytest.mark.parametrize("seed", range(3))
 def test_a_run_that_is_killed_carries_on_and_ends_with_the_same_bytes(
@@ -587,8 +593,7 @@ def test_a_run_that_is_killed_carries_on_and_ends_with_the_same_bytes(
     monkeypatch.setattr(RunWriter, "encode", _noted(RunWriter.encode, judged))
     demo(tmp_path / "run")
     assert sum(judged) < 100, "what was done before is not done again"
-    for name in WRITTEN:
-        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    same_bytes(tmp_path)
     assert left(tmp_path) == ["run", "stopped.py", "whole"]
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == sorted([*WRITTEN, "run.json"])
 
@@ -636,8 +641,7 @@ def test_what_the_disk_does_not_hold_as_it_was_written_is_done_again(
     (partial / "codes.parquet").write_bytes(data)
     replay(tmp_path / "book", tmp_path / "pack", tmp_path / "run")
     assert "carrying on with the run that was stopped after 7 files" in capsys.readouterr().err
-    for name in WRITTEN:
-        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    same_bytes(tmp_path)
 
 
 def test_a_run_that_is_interrupted_carries_on_and_says_so(
@@ -657,8 +661,7 @@ def test_a_run_that_is_interrupted_carries_on_and_says_so(
         codes.write(b"x" * 1000)
     replay(tmp_path / "book", tmp_path / "pack", tmp_path / "run")
     assert "carrying on with the run that was stopped after 28 files" in capsys.readouterr().err
-    for name in WRITTEN:
-        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    same_bytes(tmp_path)
     assert left(tmp_path) == ["run", "whole"]
 
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from agreement import Generator, Large, Varied, constants_of, differences, generated_book
+from bench import reading_everything
 from expressions import Expressions
 from policies import policy
 from small_pack import write_pack
@@ -133,16 +134,7 @@ def bench(
     vocabulary = pack.vocabulary
     as_of = dt.date(2024, 6, 30)
     book = generated_book(tmp_path_factory.mktemp("bench") / "book", vocabulary, generator, 60, as_of=as_of)
-    plan = Plan(
-        (),
-        (),
-        c.TRUE,
-        c.TRUE,
-        frozenset(vocabulary.facts),
-        {name: frozenset(spec.fields) for name, spec in vocabulary.lists.items()},
-        {name: frozenset(spec.fields) for name, spec in vocabulary.reference.items()},
-        False,
-    )
+    plan = reading_everything(vocabulary)
     reference = read_reference(book, vocabulary)
     return Bench(pack, book, plan, list(iter_files(book, vocabulary)), reference, spark)
 

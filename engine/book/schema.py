@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
 from sancha.engine.feel.types import Type
-from sancha.engine.policy.vocabulary import Vocabulary
+from sancha.engine.policy.vocabulary import Field, Vocabulary
 
 #: The root table: one row a loan file.
 LOANS = "loans"
@@ -46,16 +48,23 @@ def table_schema(vocabulary: Vocabulary, table: str) -> pa.Schema:
 
     The root table ends with one integer column a list, its number of items; a book may lack these.
     """
+    fields = [pa.field(name, arrow_type(field.type)) for name, field in fields_of(vocabulary, table).items()]
     if table == LOANS:
-        facts = [pa.field(name, arrow_type(fact.type)) for name, fact in vocabulary.facts.items()]
         counts = [pa.field(name, pa.int64()) for name in vocabulary.lists]
-        return pa.schema([pa.field(LOAN_ID, pa.string(), nullable=False), *facts, *counts])
+        return pa.schema([pa.field(LOAN_ID, pa.string(), nullable=False), *fields, *counts])
     if table.startswith(REFERENCE):
-        fields = vocabulary.reference[table.removeprefix(REFERENCE)].fields
-        return pa.schema([pa.field(name, arrow_type(field.type)) for name, field in fields.items()])
+        return pa.schema(fields)
     keys = [pa.field(LOAN_ID, pa.string(), nullable=False), pa.field(ITEM, pa.int64(), nullable=False)]
-    fields = vocabulary.lists[table].fields
-    return pa.schema([*keys, *(pa.field(name, arrow_type(field.type)) for name, field in fields.items())])
+    return pa.schema([*keys, *fields])
+
+
+def fields_of(vocabulary: Vocabulary, table: str) -> Mapping[str, Field]:
+    """The fields of one table by name, as `table_schema` has them, without keys and numbers of items."""
+    if table == LOANS:
+        return vocabulary.facts
+    if table.startswith(REFERENCE):
+        return vocabulary.reference[table.removeprefix(REFERENCE)].fields
+    return vocabulary.lists[table].fields
 
 
 def file_of(table: str) -> str:

@@ -28,7 +28,16 @@ from sancha.engine.book.loan_file import (
     loan_file_from_json,
     to_json,
 )
-from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE, file_of, table_schema, tables
+from sancha.engine.book.schema import (
+    ITEM,
+    LOAN_ID,
+    LOANS,
+    REFERENCE,
+    fields_of,
+    file_of,
+    table_schema,
+    tables,
+)
 from sancha.engine.diagnostics import SanchaError, did_you_mean
 from sancha.engine.policy.vocabulary import Field, Vocabulary
 
@@ -426,14 +435,6 @@ def _with_counts(loans: pa.Table, given: Mapping[str, pa.Table], vocabulary: Voc
     return loans
 
 
-def _fields(vocabulary: Vocabulary, table: str) -> Mapping[str, Field]:
-    if table == LOANS:
-        return vocabulary.facts
-    if table.startswith(REFERENCE):
-        return vocabulary.reference[table.removeprefix(REFERENCE)].fields
-    return vocabulary.lists[table].fields
-
-
 def _conform(rows: pa.Table, schema: pa.Schema, table: str, vocabulary: Vocabulary, where: Path) -> pa.Table:
     """The rows with the columns of the schema in its order, or a SanchaError that names what does not fit."""
     _check_columns(rows.schema, schema, table, where, vocabulary)
@@ -442,7 +443,7 @@ def _conform(rows: pa.Table, schema: pa.Schema, table: str, vocabulary: Vocabula
         if key in schema.names and rows[key].null_count and not table.startswith(REFERENCE):
             raise SanchaError(f"`{table}` has rows without `{key}`", where=where)
     rows = rows.cast(schema)
-    for name, field in _fields(vocabulary, table).items():
+    for name, field in fields_of(vocabulary, table).items():
         if field.required and rows[name].null_count:
             raise SanchaError(
                 f"`{name}` is required, and missing in {rows[name].null_count} rows", where=where
@@ -706,7 +707,7 @@ def _check_values(
     connection: duckdb.DuckDBPyConnection, path: Path, table: str, vocabulary: Vocabulary
 ) -> None:
     """No value outside its enumeration, no required fact missing: one pass over those columns."""
-    fields = {n: f for n, f in _fields(vocabulary, table).items() if f.type.name == "one of" or f.required}
+    fields = {n: f for n, f in fields_of(vocabulary, table).items() if f.type.name == "one of" or f.required}
     tests = []
     for name, field in fields.items():
         column = f'"{name}"'
@@ -731,7 +732,7 @@ def _check_days(
     connection: duckdb.DuckDBPyConnection, path: Path, table: str, vocabulary: Vocabulary
 ) -> None:
     """No day before the year 1 or after 9999, which no value of the language can be."""
-    names = [n for n, f in _fields(vocabulary, table).items() if f.type.name in ("date", "date-time")]
+    names = [n for n, f in fields_of(vocabulary, table).items() if f.type.name in ("date", "date-time")]
     with pq.ParquetFile(path) as file:
         names = [n for n in names if not _days_known(file.metadata, n)]
     outside = " UNION ALL ".join(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from decimal import Context, Decimal
@@ -123,13 +123,18 @@ def rules_without_lists(plan: Plan, book: Book) -> dict[str, list[str]]:
     Such a list is missing in every file, so that the rules are unknown where it matters. (One that the book records as
     empty, by a table without rows or by numbers of items that are all 0, is not among them.)
     """
-    rules: list[RulePlan | PortfolioPlan] = [*plan.rules, *plan.portfolio]
-    reads = {rule.id: set(lists_of(rule)) for rule in rules}
     absent = [name for name in plan.lists if not has_list(book, name)]
     absent += [REFERENCE + name for name in plan.reference if REFERENCE + name not in book.tables]
+    return rules_that_read(plan, absent)
+
+
+def rules_that_read(plan: Plan, tables: Iterable[str]) -> dict[str, list[str]]:
+    """For each of these tables, lists or reference lists, the rules that read it."""
+    rules: list[RulePlan | PortfolioPlan] = [*plan.rules, *plan.portfolio]
+    reads = {rule.id: set(_lists_of(rule)) for rule in rules}
     return {
         table: [rule for rule, names in reads.items() if table.removeprefix(REFERENCE) in names]
-        for table in absent
+        for table in tables
     }
 
 
@@ -146,7 +151,7 @@ def _told_absent(absent: Mapping[str, list[str]]) -> Iterator[str]:
         yield f"the book has no {name}: unknown where it matters: {shown}"
 
 
-def lists_of(rule: RulePlan | PortfolioPlan) -> Iterator[str]:
+def _lists_of(rule: RulePlan | PortfolioPlan) -> Iterator[str]:
     """The lists that a rule reads, or whose absence it asks for."""
     cores = [core for _, core in rule.lets]
     if isinstance(rule, RulePlan):

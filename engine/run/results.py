@@ -417,14 +417,13 @@ class _Keys:
         quarters, period = np.unique(quarter_, return_inverse=True)
         periods = [f"{(q - 1) // 4}Q{(q - 1) % 4 + 1}" if q else None for q in quarters.tolist()]
         pairs = list(self.pairs)
-        # Without a group there may be no rule at all.
-        found = [_Place(rules or [(None, None, None)], first[rule] + version)]
+        found = [_Place(rules, first[rule] + version)]
         for column in (0, 1):
             texts: dict[str | None, int] = {}
             number = np.array([texts.setdefault(pair[column], len(texts)) for pair in pairs], np.int64)
-            found.append(_Place([(text,) for text in texts] or [(None,)], number[key]))
+            found.append(_Place([(text,) for text in texts], number[key]))
         found += [
-            _Place([(p,) for p in periods] or [(None,)], period),
+            _Place([(p,) for p in periods], period),
             _Place([(o.text,) for o in Outcome], code),
         ]
         return found
@@ -451,6 +450,8 @@ def _added_up(counts: Path, keys: _Keys, spill: Path) -> pa.Table:
         connection.execute(f"SET temp_directory = {_literal(spill)}")
         query = f"SELECT key, {added} FROM read_parquet({_literal(counts)}) GROUP BY key"
         table = connection.sql(query).to_arrow_table().combine_chunks()
+    if not table.num_rows:
+        return OUTCOMES_SCHEMA.empty_table()
     key, files, *limbs = (table[name].to_numpy() for name in _COUNTED.names)
     places = keys.places(key)
     order = np.argsort(_ranked(places))

@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE, file_of, table_schema
+from sancha.engine.book.schema import ITEM, LOAN_ID, LOANS, REFERENCE, fields_of, file_of, table_schema
 from sancha.engine.book.store import BOOK_FILE, Book, damage, open_book
 from sancha.engine.diagnostics import SanchaError
-from sancha.engine.policy.plan import Plan, PortfolioPlan, RulePlan
+from sancha.engine.policy.plan import Plan
 from sancha.engine.policy.vocabulary import Field, Vocabulary
 from sancha.engine.run.relations import literal, quoted
-from sancha.engine.run.replay import lists_of, rules_without_lists
+from sancha.engine.run.replay import rules_that_read, rules_without_lists
 from sancha.engine.run.spark_session import pattern
 from sancha.engine.run.to_columns import DECIMALS, BookBounds, ColumnBounds, ListBounds
-from sancha.engine.run.working import book_bounds
+from sancha.engine.run.working import book_bounds, without_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -139,12 +139,7 @@ def _absent(frames: Mapping[str, DataFrame], plan: Plan) -> dict[str, list[str]]
     lacking |= {name for name in plan.lists if name not in counted and name not in frames}
     absent = [name for name in plan.lists if name in lacking]
     absent += [REFERENCE + name for name in plan.reference if REFERENCE + name not in frames]
-    rules: list[RulePlan | PortfolioPlan] = [*plan.rules, *plan.portfolio]
-    reads = {rule.id: set(lists_of(rule)) for rule in rules}
-    return {
-        table: [rule for rule, names in reads.items() if table.removeprefix(REFERENCE) in names]
-        for table in absent
-    }
+    return rules_that_read(plan, absent)
 
 
 def _frames(
@@ -269,7 +264,7 @@ def _check_rows(
     rows = {}
     for name, frame in frames.items():
         frame.createOrReplaceTempView("`sancha check`")
-        fields = _fields(vocabulary, name)
+        fields = fields_of(vocabulary, name)
         tests = ["count(*)"]
         names = []
         for f, field in fields.items():
@@ -323,14 +318,6 @@ def _none(spark: SparkSession, query: str, told: str) -> None:
         raise SanchaError(f"{told}: {', '.join(f'`{x}`' for x in found)}")
 
 
-def _fields(vocabulary: Vocabulary, table: str) -> Mapping[str, Field]:
-    if table == LOANS:
-        return vocabulary.facts
-    if table.startswith(REFERENCE):
-        return vocabulary.reference[table.removeprefix(REFERENCE)].fields
-    return vocabulary.lists[table].fields
-
-
 # -- bounds -----------------------------------------------------------------------------------------------------------
 
 
@@ -345,7 +332,7 @@ def _bounds(
     for name, fields in plan.lists.items():
         missing = not known[name] if name in counted else name not in frames
         if name not in frames:
-            lists[name] = _nothing(fields, missing)
+            lists[name] = without_rows(fields, missing)
             continue
         found, _ = _of_columns(frames[name], vocabulary.lists[name].fields, sorted(fields), rows[name], ())
         most = frames[name].agg({ITEM: "max"}).collect()[0][0] or 0
@@ -353,16 +340,12 @@ def _bounds(
     for name, fields in plan.reference.items():
         table = REFERENCE + name
         if table not in frames:
-            reference[name] = _nothing(fields, True)
+            reference[name] = without_rows(fields, True)
             continue
         spec = vocabulary.reference[name].fields
         found, _ = _of_columns(frames[table], spec, sorted(fields), rows[table], ())
         reference[name] = ListBounds(found, rows[table], False)
     return BookBounds(facts, lists, reference)
-
-
-def _nothing(fields: Iterable[str], missing: bool) -> ListBounds:
-    return ListBounds({field: ColumnBounds(True, 0, 0) for field in fields}, 0, missing)
 
 
 def _of_columns(

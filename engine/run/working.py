@@ -99,7 +99,7 @@ def book_bounds(book: Book, vocabulary: Vocabulary, plan: Plan) -> BookBounds:
         counted = name in _names(loans)
         if name not in book.tables:
             missing = not counted or _column(loans, name, Type("integer")).nullable
-            lists[name] = _nothing(plan.lists[name], missing)
+            lists[name] = without_rows(plan.lists[name], missing)
             continue
         metadata = pq.read_metadata(book.tables[name])
         spec = vocabulary.lists[name]
@@ -113,7 +113,7 @@ def book_bounds(book: Book, vocabulary: Vocabulary, plan: Plan) -> BookBounds:
     reference = {}
     for name in plan.reference:
         if REFERENCE + name not in book.tables:
-            reference[name] = _nothing(plan.reference[name], True)
+            reference[name] = without_rows(plan.reference[name], True)
             continue
         metadata = pq.read_metadata(book.tables[REFERENCE + name])
         spec = vocabulary.reference[name]
@@ -136,7 +136,7 @@ def has_list(book: Book, name: str) -> bool:
     return any(c.statistics is None or c.statistics.null_count < c.num_values for c in columns)
 
 
-def _nothing(fields: Iterable[str], missing: bool) -> ListBounds:
+def without_rows(fields: Iterable[str], missing: bool) -> ListBounds:
     """The bounds of a list without rows."""
     return ListBounds({field: ColumnBounds(True, 0, 0) for field in fields}, 0, missing)
 
