@@ -362,6 +362,18 @@ def test_chunks_make_no_difference(
     assert differences(tmp_path / "chunks", tmp_path / "whole") == []
 
 
+def test_the_room_of_a_text_or_a_word_makes_no_difference(
+    tmp_path: Path, demo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo(tmp_path / "one")
+    monkeypatch.setattr(columns_module, "_MOST_TEXT", 0)
+    monkeypatch.setattr(columns_module, "_BITS", 3)
+    demo(tmp_path / "many")
+    assert differences(tmp_path / "many", tmp_path / "one") == []
+    exceptions = [pq.read_table(tmp_path / run / "exceptions.parquet") for run in ("one", "many")]
+    assert exceptions[0].num_rows > 100 and exceptions[0].equals(exceptions[1])
+
+
 def test_books_out_of_order(
     tmp_path: Path, demo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
