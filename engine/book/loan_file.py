@@ -65,10 +65,11 @@ def load_loan_file(path: Path, vocabulary: Vocabulary) -> tuple[LoanFile, Refere
 
 
 def loan_file_from_json(
-    mapping: Mapping[str, object], vocabulary: Vocabulary
+    mapping: Mapping[str, object], vocabulary: Vocabulary, *, whole: bool = True
 ) -> tuple[LoanFile, Reference, dt.date | None]:
     """The loan file, the reference lists it carries and the day of the book, from parsed JSON.
 
+    A part of a file (`whole=False`) may leave out required facts.
     Parse with `json.loads(text, parse_float=Decimal)`: a binary float is refused. Raises SanchaError, with
     the path (`visits[2].date`), for a key that the vocabulary lacks or a value that its type does not take.
     """
@@ -100,7 +101,8 @@ def loan_file_from_json(
                 where=key,
                 help=did_you_mean(str(key), known) or f"known: {', '.join(known)}",
             )
-    absent = [name for name, fact in vocabulary.facts.items() if fact.required and facts[name] is None]
+    required = [name for name, fact in vocabulary.facts.items() if fact.required] if whole else []
+    absent = [name for name in required if facts[name] is None]
     if absent:
         raise SanchaError(f"the required fact `{absent[0]}` is missing", where=absent[0])
     assert as_of is None or isinstance(as_of, dt.date)
