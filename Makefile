@@ -44,7 +44,7 @@ docs: $(READY)
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
   --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 lock:
-	@$(COMPILE) --extra test --extra lint --extra benchmark --extra postgres --output-file requirements.lock
+	@$(COMPILE) --extra test --extra lint --extra benchmark --extra postgres --extra kafka --output-file requirements.lock
 	@$(COMPILE) --extra spark --constraint requirements.lock --output-file requirements-spark.lock
 
 spark: $(READY)
