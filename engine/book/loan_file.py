@@ -118,7 +118,7 @@ def to_json(
 ) -> dict[str, object]:
     """The loan file as plain JSON values in the order of the vocabulary; `loan_file_from_json` reads it back.
 
-    What is missing is left out. Decimals become text, for a JSON number is a binary float to most readers.
+    What is missing is left out. Decimals become text (see `plain`).
     """
     out: dict[str, object] = {"as_of": as_of.isoformat()} if as_of else {}
     out["id"] = file.id
@@ -126,18 +126,18 @@ def to_json(
         group, _, fact = name.partition(".")
         value = file.facts.get(name)
         if not fact:
-            out |= {} if value is None else {name: _plain(value)}
+            out |= {} if value is None else {name: plain(value)}
             continue
         facts = out.setdefault(group, {})
         assert isinstance(facts, dict)
         if value is not None:
-            facts[fact] = _plain(value)
+            facts[fact] = plain(value)
     for name in vocabulary.lists:
         items = file.lists.get(name)
         if items is not None:
-            out[name] = [_plain_item(item, vocabulary.lists[name]) for item in items]
+            out[name] = [plain_item(item, vocabulary.lists[name]) for item in items]
     for name, rows in (reference or {}).items():
-        out[name] = [_plain_item(row, vocabulary.reference[name]) for row in rows]
+        out[name] = [plain_item(row, vocabulary.reference[name]) for row in rows]
     return out
 
 
@@ -200,7 +200,7 @@ def read_value(value: object, t: Type) -> object:
     if t.name == "list" and t.item is not None:
         if not isinstance(value, Sequence) or isinstance(value, str):
             raise _Unreadable(f"an array: {t}")
-        return [read_value(v, t.item) for v in value]
+        return [None if v is None else read_value(v, t.item) for v in value]
     if t.name == "boolean":
         if not isinstance(value, bool):
             raise _Unreadable("true or false")
@@ -262,18 +262,20 @@ def _date_time(text: str) -> dt.datetime:
     raise _Unreadable("a date-time", "write local times as 2024-12-31T09:30:00, without an offset")
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """A value as JSON has it; a decimal is text, for a JSON number is a binary float to most readers."""
     if isinstance(value, (dt.date, dt.datetime)):
         return value.isoformat()
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, list):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return value
 
 
-def _plain_item(item: Mapping[str, object], definition: ListDef) -> dict[str, object]:
-    return {name: _plain(v) for name in definition.fields if (v := item.get(name)) is not None}
+def plain_item(item: Mapping[str, object], definition: ListDef) -> dict[str, object]:
+    """The fields of an item that are there, as JSON has them, in the order of the vocabulary."""
+    return {name: plain(v) for name in definition.fields if (v := item.get(name)) is not None}
 
 
 def _shown(value: object) -> str:
