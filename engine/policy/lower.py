@@ -20,6 +20,7 @@ from sancha.engine.policy.pack import AS_OF, Decision, Pack, Rule, Version
 from sancha.engine.policy.plan import (
     Evidence,
     ListEvidence,
+    ObligationPlan,
     Outcome,
     Plan,
     PortfolioPlan,
@@ -432,9 +433,11 @@ class _Lowering:
         open_: list[c.Core] = []
         any_: list[c.Core] = []
         dates: list[tuple[c.Core, c.Core]] = []
+        obligations: list[ObligationPlan] = []
         sources: list[c.Core] = [rule.judged]
         for version in rule.versions:
             parts = self.trigger_version(version, by_book)
+            obligations.append(parts.obligation)
             late.append(parts.late)
             open_.append(parts.open)
             any_.append(parts.any)
@@ -493,6 +496,7 @@ class _Lowering:
             note,
             self.evidence(sources, by_book),
             _joined(pairs),
+            tuple(obligations),
         )
 
     def trigger_version(self, version: Version, by_book: _Clock) -> _TriggerParts:
@@ -522,12 +526,14 @@ class _Lowering:
             "any": applies,
         }
         conditions = {name: c.Let(t.BOOLEAN, "due", last_day, body) for name, body in conditions.items()}
+        first_day = version.valid_from.isoformat()
         if tr.comp is None:
+            obligation = ObligationPlan(first_day, None, start, last_day, applies, expect)
             late_due = c.If(
                 t.DATE, c.Is(t.BOOLEAN, conditions["late"], True), last_day, c.Const(t.DATE, None)
             )
             return _TriggerParts(
-                conditions["late"], conditions["open"], conditions["any"], late_due, last_day
+                conditions["late"], conditions["open"], conditions["any"], late_due, last_day, obligation
             )
         comp = self.seen_comp(tr.comp, by_book)
         if comp.where is not None:
@@ -546,6 +552,7 @@ class _Lowering:
             found["any"],
             earliest(conditions["late"]),
             earliest(conditions["any"]),
+            ObligationPlan(first_day, comp, start, last_day, applies, expect),
         )
 
     # -- portfolio ----------------------------------------------------------------------------------------
@@ -623,6 +630,7 @@ class _TriggerParts:
     any: c.Core
     late_due: c.Core
     due: c.Core
+    obligation: ObligationPlan
 
 
 def compare(op: str, left: c.Core, right: c.Core) -> c.Core:

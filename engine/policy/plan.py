@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from sancha.engine.feel.core import Core
+from sancha.engine.feel.core import Comp, Core
 from sancha.engine.feel.core import Field as ItemField
 
 
@@ -49,6 +49,22 @@ class ListEvidence:
 Evidence = ScalarEvidence | ListEvidence
 
 
+@dataclass(frozen=True, slots=True)
+class ObligationPlan:
+    """What a version of a trigger obliges to, for each item of `comp` that it sees (None: once a file).
+
+    Of an item: the first day (`start`), the last day to respond (`due`), whether it applies, and whether what was
+    expected followed; `expect` speaks of the variable `due`. `version` is the first day in force.
+    """
+
+    version: str
+    comp: Comp | None
+    start: Core
+    due: Core
+    applies: Core
+    expect: Core
+
+
 @dataclass(frozen=True)
 class RulePlan:
     """One rule for one file.
@@ -56,6 +72,7 @@ class RulePlan:
     `lets` bind scalars in order, each may use those before it; `code` (an Outcome, never missing), `version` (index
     into `versions`, missing where none was in force), `judged` (a date, or missing), `note` (text, or missing) and
     `evidence` use them. `blame` is for files of outcome unknown: fact by fact, whether its presence might settle it.
+    `obligations` say of a trigger what its `code` is made of, one a version.
     """
 
     id: str
@@ -69,6 +86,7 @@ class RulePlan:
     note: Core
     evidence: tuple[Evidence, ...]
     blame: tuple[tuple[str, Core], ...]
+    obligations: tuple[ObligationPlan, ...] = ()
 
 
 @dataclass(frozen=True)
