@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sancha.engine.book.loan_file import LoanFile
 from sancha.engine.policy.pack import Pack
-from sancha.engine.policy.plan import Outcome
+from sancha.engine.policy.plan import Outcome, Plan
 from sancha.engine.run.row import Evaluator, Judgement, Reasons, Reference
 
 #: Outcomes whose reasons are given.
@@ -49,8 +49,8 @@ class Judge(Protocol):
 class RowJudge:
     """The row evaluator alone, in this process."""
 
-    def __init__(self, pack: Pack, *, hindsight: bool = False) -> None:
-        self.evaluator = Evaluator(pack, hindsight=hindsight)
+    def __init__(self, pack: Pack, *, hindsight: bool = False, plan: Plan | None = None) -> None:
+        self.evaluator = Evaluator(pack, hindsight=hindsight, plan=plan)
 
     def judge(self, requests: Sequence[Request], reference: Reference) -> list[list[Found]]:
         return [self.one(request, reference) for request in requests]
