@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -19,14 +19,15 @@ from durable.engine import Host
 from sancha.engine.book.loan_file import LoanFile
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Outcome, Plan
+from sancha.engine.run.correlation import ANY, CLOCK_KIND, LATE, MET, OPEN, CorrelationFacts
 from sancha.engine.run.row import Reference
 from sancha.engine.run.to_python import Compiled, compile_cores
 from sancha.engine.run.to_rulesets import FILE_KIND, Beyond, Ruleset, Rulesets, Term, encoded
 
 #: States that may live at a time are few: each session takes the next of these, and leaves it empty.
 _SLOTS = 8
-_OPEN = "open"
-_OPEN_KIND = -1
+_BEGIN = "begin"
+_BEGIN_KIND = -1
 #: What the engine says of a fact: that it was taken, or that no pattern asks for it. All else ends the session.
 _TAKEN, _NOT_HANDLED = 0, 1
 #: Rules that may fire in a session: more than there are outcomes to conclude is no end.
@@ -69,11 +70,18 @@ class Session:
         lets = {rule.id: rule.lets for rule in plan.rules}
         read = set(_properties(ruleset.rules))
         users: dict[Term, set[str]] = {}
+        concluded: set[Term] = set()
         for id in ruleset.decides:
+            concluded |= set(rulesets.rules[id].concluded.values())
             for term in rulesets.rules[id].terms:
                 users.setdefault(term, set()).add(id)
+        #: Of each version of a trigger what makes its facts, and the terms that it concludes.
+        self.correlations = [
+            (CorrelationFacts(found, pack.calendar), rulesets.rules[found.rule].concluded)
+            for found in ruleset.correlations
+        ]
         for of in dict.fromkeys(term.of for term in users):
-            terms = [term for term in users if term.of == of]
+            terms = [term for term in users if term.of == of and term not in concluded]
             compiled = compile_cores([term.core for term in terms], lets[of] if of else (), pack.calendar)
             properties = [
                 _Property(
@@ -85,22 +93,105 @@ class Session:
                 for term in terms
             ]
             self.parts.append((of, properties, compiled))
-        self.numbers = {name: number for number, name in enumerate(ruleset.rules)}
+        self.meaning = {f"r{number}": outcomes for number, outcomes in enumerate(ruleset.meaning)}
         # The library changes the rules that it is given.
         rules = {name: {**copy.deepcopy(rule), "run": _nothing} for name, rule in ruleset.rules.items()}
-        rules[_OPEN] = {"all": [{"m": {"t": _OPEN_KIND}}], "run": _nothing}
+        rules[_BEGIN] = {"all": [{"m": {"t": _BEGIN_KIND}}], "run": _nothing}
         self.host = _QuietHost({ruleset.name: rules})
         self.handle = self.host.get_ruleset(ruleset.name)._handle
 
-    def facts(
-        self, file: LoanFile, reference: Reference, as_of: date, rules: Collection[str] | None
-    ) -> tuple[list[dict[str, Any]], set[str]]:
-        """The facts of a file for these rules (None: all of the ruleset), and the rules that read a number which the
-        engine does not hold exactly."""
+    def judge(
+        self, file: LoanFile, reference: Reference, as_of: date, rules: Collection[str] | None = None
+    ) -> dict[str, set[Outcome] | None]:
+        """What the engine concludes of the rules of this ruleset (of those named): the outcomes, one where all is well;
+        None of a rule that it was not asked, for it reads a number that the engine does not hold exactly.
+
+        Raises EngineError.
+        """
+        self.slot = (self.slot + 1) % _SLOTS
+        run = _Run(self.handle, str(self.slot))
         texts = dict(self.texts)
-        whole: dict[str, Any] = {"t": FILE_KIND, "one": 1}
-        others: list[dict[str, Any]] = []
         refused: set[str] = set()
+        found: dict[str, set[Outcome] | None] = {}
+        try:
+            # A state in which nothing ever fired cannot be deleted.
+            run.give({"t": _BEGIN_KIND})
+            whole: dict[str, Any] = {"t": FILE_KIND, "one": 1}
+            whole |= self._concluded(run, refused, file, reference, as_of, rules, texts)
+            whole, others = self._facts(whole, refused, file, reference, as_of, rules, texts)
+            for fact in (*others, whole):
+                run.give(fact)
+        finally:
+            run.end()
+        for id in self.ruleset.decides:
+            if rules is None or id in rules:
+                found[id] = None if id in refused else set()
+        for name, _ in run.fired:
+            for id, outcome in self.meaning.get(name, ()):
+                outcomes = found.get(id)
+                if outcomes is not None:
+                    outcomes.add(outcome)
+        return found
+
+    def _concluded(
+        self,
+        run: _Run,
+        refused: set[str],
+        file: LoanFile,
+        reference: Reference,
+        as_of: date,
+        rules: Collection[str] | None,
+        texts: dict[str, int],
+    ) -> dict[str, int]:
+        """What the engine concludes of the obligations of triggers, as properties of the file's fact."""
+        given: dict[tuple[int, int], str] = {}
+        truths: dict[int, dict[str, bool | None]] = {}
+        for correlation, _ in self.correlations:
+            rule, number = correlation.correlation.rule, correlation.correlation.number
+            if rules is not None and rule not in rules:
+                continue
+            try:
+                obligations, answers, truths[number] = correlation.of(
+                    file, reference, as_of, lambda value: encoded(value, texts)
+                )
+            except Beyond:
+                refused.add(rule)
+                continue
+            if obligations:
+                truths[number][ANY] = True
+            for fact in obligations:
+                given[number, fact["k"]] = run.give(fact)
+            for fact in answers:
+                run.give(fact)
+        met = {(number, _obligation(message)) for number, message in run.fired_of(MET)}
+        for place in sorted(met):
+            run.take(given[place])
+        if given:
+            run.give({"t": CLOCK_KIND, "one": 1, "day": encoded(as_of, texts)})
+        for let in (LATE, OPEN):
+            for number, _ in run.fired_of(let):
+                truths[number][let] = True
+        whole: dict[str, int] = {}
+        for correlation, terms in self.correlations:
+            version, number = correlation.correlation.version, correlation.correlation.number
+            for let, truth in truths.get(number, {}).items():
+                if (term := terms.get(f"{let}{version}")) is not None:
+                    whole |= {term.missing: 1} if truth is None else {term.missing: 0, term.name: int(truth)}
+        return whole
+
+    def _facts(
+        self,
+        whole: dict[str, Any],
+        refused: set[str],
+        file: LoanFile,
+        reference: Reference,
+        as_of: date,
+        rules: Collection[str] | None,
+        texts: dict[str, int],
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The file's fact with its terms, and the facts of terms that others are compared with; rules that read what
+        the engine does not hold exactly are added to `refused`."""
+        others: list[dict[str, Any]] = []
         for of, properties, compiled in self.parts:
             if rules is not None and of is not None and of not in rules:
                 continue
@@ -121,25 +212,32 @@ class Session:
                     whole[p.name] = number
                 if p.kind is not None:
                     others.append({"t": p.kind, "one": 1, "v": number})
-        return [whole, *others], refused
+        return whole, others
 
-    def run(self, facts: Sequence[Mapping[str, Any]]) -> list[int]:
-        """The numbers of the ruleset's rules that fired for these facts. Raises EngineError."""
-        self.slot = (self.slot + 1) % _SLOTS
-        sid = str(self.slot)
-        fired: list[int] = []
-        try:
-            # A state in which nothing ever fired cannot be deleted.
-            for number, fact in enumerate(({"t": _OPEN_KIND}, *facts), 1):
-                self._assert({"sid": sid, "id": number, **fact}, fired)
-        finally:
-            engine.delete_state(self.handle, sid)
-        return fired
 
-    def _assert(self, fact: Mapping[str, Any], fired: list[int]) -> None:
+class _Run:
+    """One session: facts are given one at a time; `fired` are the names of rules, with what each was told."""
+
+    def __init__(self, handle: Any, sid: str) -> None:
+        self.handle = handle
+        self.sid = sid
+        self.given = 0
+        self.fired: list[tuple[str, str]] = []
+
+    def give(self, fact: Mapping[str, Any]) -> str:
         """Give the engine a fact, and note what fires: the loop of `Ruleset.do_actions`, without reading the facts that
-        each rule met, which takes most of the library's time."""
-        result, state = engine.assert_fact(self.handle, json.dumps(fact))
+        each rule met, which takes most of the library's time. The fact as it was given. Raises EngineError."""
+        self.given += 1
+        text = json.dumps({"sid": self.sid, "id": self.given, **fact})
+        self._follow(engine.assert_fact(self.handle, text))
+        return text
+
+    def take(self, text: str) -> None:
+        """Take a fact away that was given. Raises EngineError."""
+        self._follow(engine.retract_fact(self.handle, text))
+
+    def _follow(self, answer: tuple[int, Any]) -> None:
+        result, state = answer
         if result == _NOT_HANDLED:
             return
         if result != _TAKEN:
@@ -150,31 +248,28 @@ class Session:
         context, message = started
         while message:
             # The message is an object whose one key is the name of the rule.
-            name = message[2 : message.index('"', 2)]
-            if name != _OPEN:
-                fired.append(self.numbers[name])
-            if len(fired) > _MOST_FIRED:
+            self.fired.append((message[2 : message.index('"', 2)], message))
+            if len(self.fired) > _MOST_FIRED:
                 raise EngineError("the engine fires without end")
             engine.update_state(self.handle, context)
             message = engine.complete_and_start_action(self.handle, state)
 
-    def judge(
-        self, file: LoanFile, reference: Reference, as_of: date, rules: Collection[str] | None = None
-    ) -> dict[str, set[Outcome] | None]:
-        """What the engine concludes of the rules of this ruleset (of those named): the outcomes, one where all is well;
-        None of a rule that it was not asked."""
-        facts, refused = self.facts(file, reference, as_of, rules)
-        found: dict[str, set[Outcome] | None] = {
-            id: None if id in refused else set()
-            for id in self.ruleset.decides
-            if rules is None or id in rules
-        }
-        for number in self.run(facts):
-            for id, outcome in self.ruleset.meaning[number]:
-                outcomes = found.get(id)
-                if outcomes is not None:
-                    outcomes.add(outcome)
-        return found
+    def fired_of(self, conclusion: str) -> list[tuple[int, str]]:
+        """The rules of triggers with this conclusion that fired: their numbers, and what the engine tells."""
+        return [
+            (int(name[len(conclusion) :]), message)
+            for name, message in self.fired
+            if name.startswith(conclusion)
+        ]
+
+    def end(self) -> None:
+        engine.delete_state(self.handle, self.sid)
+
+
+def _obligation(message: str) -> int:
+    """The number of the obligation that a rule met."""
+    (found,) = json.loads(message).values()
+    return int(found["o"]["k"])
 
 
 def _properties(value: Any) -> Iterator[str]:

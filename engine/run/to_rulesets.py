@@ -21,6 +21,7 @@ from typing import Any
 from sancha.engine.feel import core as c
 from sancha.engine.feel import types as t
 from sancha.engine.policy.plan import Outcome, Plan, RulePlan
+from sancha.engine.run.correlation import ANY, LATE, OPEN, Correlation, correlated
 
 #: Ways to an outcome, of one condition or of a rule; beyond it the condition becomes a term.
 MOST_WAYS = 24
@@ -85,11 +86,14 @@ _ALWAYS: Ways = frozenset({frozenset()})
 
 @dataclass(frozen=True)
 class RuleParts:
-    """Where the parts of a rule run: the terms that the engine compares, and those whose truth the guard computes."""
+    """Where the parts of a rule run: the terms that the engine compares, those whose truth the guard computes, and of a
+    trigger those that the engine concludes, from the obligations of `correlations`."""
 
     id: str
     terms: tuple[Term, ...]
     guarded: tuple[Term, ...]
+    concluded: Mapping[str, Term]
+    correlations: tuple[Correlation, ...]
     ways: Mapping[Outcome, Ways]
 
 
@@ -103,6 +107,7 @@ class Ruleset:
     decides: tuple[str, ...]
     #: Terms that are facts of their own, for comparisons between terms.
     own: tuple[Term, ...]
+    correlations: tuple[Correlation, ...]
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,8 @@ class _Terms:
     def __init__(self) -> None:
         self.found: dict[tuple[str | None, c.Core], Term] = {}
         self.texts: dict[str, int] = {}
+        #: How many versions of triggers are correlated.
+        self.correlations = 0
 
     def of(self, core: c.Core, rule: str | None) -> Term:
         key = (rule, core)
@@ -181,12 +188,31 @@ class _RuleCompiler:
         self.plan = plan
         self.terms = terms
         self.bound = dict(plan.lets)
+        self._by_obligations: frozenset[str] = frozenset()
+        self.whole = False
         self.known: dict[c.Core, _Truths] = {}
         self.used: dict[Term, None] = {}
         self.guarded: dict[Term, None] = {}
+        #: The lets whose truth the engine concludes from obligations.
+        self.concluded: dict[str, Term] = {}
+        self.correlations: list[Correlation] = []
+        for version, obligation in enumerate(plan.obligations):
+            found = correlated(
+                plan.id, version, terms.correlations, obligation, _compared, self.constant, _MIRRORED
+            )
+            if found is not None:
+                terms.correlations += 1
+                self.correlations.append(found)
+                self._by_obligations |= {f"{name}{version}" for name in (LATE, OPEN, ANY)}
 
     def parts(self) -> RuleParts:
-        ways = self.outcomes(self.plan.code)
+        try:
+            ways = self.outcomes(self.plan.code)
+        except TooMany:
+            # Then the truth of each named condition, such as `applies`, is a term.
+            self.whole = True
+            self.known.clear()
+            ways = self.outcomes(self.plan.code)
         # What became part of a greater condition whose truth is a term is not asked for.
         asked = {
             term for found in ways.values() for way in found for atom, _ in way for term in _terms_of(atom)
@@ -195,6 +221,8 @@ class _RuleCompiler:
             self.plan.id,
             tuple(term for term in self.used if term in asked),
             tuple(term for term in self.guarded if term in asked),
+            {name: term for name, term in self.concluded.items() if term in asked},
+            tuple(self.correlations),
             ways,
         )
 
@@ -203,6 +231,15 @@ class _RuleCompiler:
         term = self.terms.of(core, self.plan.id if own else None)
         self.used[term] = None
         return term
+
+    def constant(self, node: c.Core) -> int | None:
+        """A constant as the engine has it; None for what is none, or is beyond it."""
+        if not isinstance(node, c.Const) or node.value is None:
+            return None
+        try:
+            return encoded(node.value, self.terms.texts)
+        except Beyond:
+            return None
 
     def outcomes(self, node: c.Core) -> dict[Outcome, Ways]:
         """The ways to each outcome."""
@@ -240,6 +277,9 @@ class _RuleCompiler:
         """A condition whose truth the guard computes."""
         term = self.term(node)
         self.guarded[term] = None
+        return self.truths(term)
+
+    def truths(self, term: Term) -> _Truths:
         atom = Atom("=", term, 1)
         return _Truths(_one(atom, True), _one(atom, False), self.absent(term))
 
@@ -252,7 +292,10 @@ class _RuleCompiler:
                 return _Truths(_ALWAYS, _NEVER, _NEVER) if truth else _Truths(_NEVER, _ALWAYS, _NEVER)
             case c.Const():
                 return _Truths(_NEVER, _NEVER, _ALWAYS)
-            case c.Var() if node.name in self.bound:
+            case c.Var() if node.name in self._by_obligations:
+                self.concluded[node.name] = self.term(node)
+                return self.truths(self.concluded[node.name])
+            case c.Var() if node.name in self.bound and not self.whole:
                 return self.ways(self.bound[node.name])
             case c.Let():
                 return self.ways(_substituted(node))
@@ -282,7 +325,7 @@ class _RuleCompiler:
                     return _Truths(_NEVER, _ALWAYS, _NEVER)
                 atom = Atom("known", self.term(node.arg))
                 return _Truths(_one(atom, False), _one(atom, True), _NEVER)
-            case c.Op() if node.row.name in _OPERATORS and len(node.args) == 2:
+            case c.Op() if _compared(node) is not None:
                 return self.comparison(node)
         return self.as_term(node)
 
@@ -301,22 +344,18 @@ class _RuleCompiler:
         return _Truths(true, _either(*(arg.false for arg in args)), missing)
 
     def comparison(self, node: c.Op) -> _Truths:
-        """A comparison of terms; with texts only whether they are equal."""
+        """A comparison of terms."""
         left, right = node.args
-        operator = node.row.name
-        if isinstance(left, c.Const):
+        operator = _compared(node)
+        if operator is not None and isinstance(left, c.Const):
             left, right, operator = right, left, _MIRRORED[operator]
-        kinds = {_kind(left.type), _kind(right.type)} - {"null"}
-        if len(kinds) != 1 or None in kinds or (kinds == {"text"} and operator not in ("=", "!=")):
-            return self.as_term(node)
-        if isinstance(left, c.Const):
+        if operator is None or isinstance(left, c.Const):
             return self.as_term(node)
         if isinstance(right, c.Const):
             if right.value is None:
                 return _Truths(_NEVER, _NEVER, _ALWAYS)
-            try:
-                value = encoded(right.value, self.terms.texts)
-            except Beyond:
+            value = self.constant(right)
+            if value is None:
                 return self.as_term(node)
             term = self.term(left)
             atom = Atom(operator, term, value)
@@ -325,6 +364,15 @@ class _RuleCompiler:
         atom = Atom(operator, first, second)
         missing = _either(self.absent(first), self.absent(second))
         return _Truths(_one(atom, True), _one(atom, False), missing)
+
+
+def _compared(node: c.Op) -> str | None:
+    """The operator of a comparison that the engine knows: of texts only whether they are equal."""
+    if node.row.name not in _OPERATORS or len(node.args) != 2:
+        return None
+    kinds = {_kind(arg.type) for arg in node.args} - {"null"}
+    equal_only = kinds == {"text"} and node.row.name not in ("=", "!=")
+    return None if len(kinds) != 1 or None in kinds or equal_only else node.row.name
 
 
 def _kind(type_: t.Type) -> str | None:
@@ -403,12 +451,15 @@ def _sharded(rules: Iterable[RuleParts]) -> Iterator[Ruleset]:
     group: dict[str, tuple[Any, list[tuple[str, Outcome]]]] = {}
     decides: list[str] = []
     own: dict[Term, None] = {}
+    correlations: list[Correlation] = []
     number = met = 0
 
     def made() -> Ruleset:
         written = {f"r{n}": {"all": pattern} for n, (pattern, _) in enumerate(group.values())}
+        for found in correlations:
+            written |= found.rules(_condition)
         meaning = tuple(tuple(outcomes) for _, outcomes in group.values())
-        return Ruleset(f"shard{number}", written, meaning, tuple(decides), tuple(own))
+        return Ruleset(f"shard{number}", written, meaning, tuple(decides), tuple(own), tuple(correlations))
 
     for parts in rules:
         patterns = [
@@ -417,15 +468,18 @@ def _sharded(rules: Iterable[RuleParts]) -> Iterator[Ruleset]:
         # A file has one outcome: it meets the ways to it; and of the others those that a term of its own decides.
         joined = sum(bool(others) for some in patterns for (_, others), _ in some)
         meets = joined + max(sum(not others for (_, others), _ in some) for some in patterns)
-        count = sum(map(len, patterns))
-        if group and (len(group) + count > MOST_RULES or met + meets > MOST_MET):
+        count = sum(map(len, patterns)) + 3 * len(parts.correlations)
+        # The day meets two rules of each.
+        meets = max(meets, 2 * len(parts.correlations))
+        if group and (len(group) + 3 * len(correlations) + count > MOST_RULES or met + meets > MOST_MET):
             yield made()
             number, met = number + 1, 0
-            group, decides, own = {}, [], {}
+            group, decides, own, correlations = {}, [], {}, []
         for (pattern, others), outcome in (found for some in patterns for found in some):
             group.setdefault(repr(pattern), (pattern, []))[1].append((parts.id, outcome))
             own |= dict.fromkeys(others)
         decides.append(parts.id)
+        correlations += parts.correlations
         met += meets
     if group:
         yield made()
