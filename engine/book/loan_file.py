@@ -88,12 +88,14 @@ def loan_file_from_json(
         elif key in facts:
             facts[key] = _value(value, vocabulary.facts[key].type, key)
         elif key in groups:
-            facts |= _group(key, value, vocabulary)
+            facts |= group_from_json(key, value, vocabulary)
         elif key in lists:
-            lists[key] = None if value is None else _items(key, value, vocabulary.lists[key], numbered=True)
+            lists[key] = (
+                None if value is None else items_from_json(key, value, vocabulary.lists[key], numbered=True)
+            )
         elif key in vocabulary.reference:
             if value is not None:
-                reference[key] = _items(key, value, vocabulary.reference[key], numbered=False)
+                reference[key] = items_from_json(key, value, vocabulary.reference[key], numbered=False)
         else:
             known = ["id", "as_of", *groups, *lists, *vocabulary.reference]
             raise SanchaError(
@@ -141,7 +143,8 @@ def to_json(
     return out
 
 
-def _group(group: str, value: object, vocabulary: Vocabulary) -> dict[str, object]:
+def group_from_json(group: str, value: object, vocabulary: Vocabulary) -> dict[str, object]:
+    """The facts of a group that parsed JSON names, by their full names. Raises SanchaError."""
     if not isinstance(value, Mapping):
         raise SanchaError(f"`{group}` is a group: an object of facts", where=group)
     facts: dict[str, object] = {}
@@ -158,7 +161,8 @@ def _group(group: str, value: object, vocabulary: Vocabulary) -> dict[str, objec
     return facts
 
 
-def _items(name: str, value: object, definition: ListDef, *, numbered: bool) -> list[Item]:
+def items_from_json(name: str, value: object, definition: ListDef, *, numbered: bool) -> list[Item]:
+    """The items of a list from parsed JSON, whole; those of a loan file are numbered. Raises SanchaError."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise SanchaError(f"`{name}` is a list: an array of objects", where=name)
     items = []

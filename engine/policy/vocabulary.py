@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sancha.engine.diagnostics import Diagnostic, PackError, did_you_mean
@@ -47,6 +48,11 @@ class Vocabulary:
     lists: Mapping[str, ListDef]
     reference: Mapping[str, ListDef]
     groups: Mapping[str, dict[str, str]]
+
+    @cached_property
+    def group_names(self) -> tuple[str, ...]:
+        """The groups that facts stand in, in order."""
+        return tuple(dict.fromkeys(name.partition(".")[0] for name in self.facts if "." in name))
 
     def label(self, fact: str, language: str) -> str:
         """`Borrower: kind`, in the language where the vocabulary has it."""

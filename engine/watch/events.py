@@ -9,10 +9,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from sancha.engine.book.loan_file import LoanFile, loan_file_from_json
+from sancha.engine.book.loan_file import (
+    Item,
+    LoanFile,
+    group_from_json,
+    items_from_json,
+    loan_file_from_json,
+)
 from sancha.engine.diagnostics import SanchaError, did_you_mean
 from sancha.engine.policy.vocabulary import Vocabulary
 
@@ -37,6 +43,8 @@ class Event:
     kind: str
     data: Mapping[str, object]
     item: int | None = None
+    #: The data by the types of the vocabulary, once they were read: a file, facts by their full names, or an item.
+    read: LoanFile | dict[str, object] | None = field(default=None, compare=False, repr=False)
 
 
 class BadEvent(Exception):
@@ -69,8 +77,8 @@ def read_event(line: bytes, vocabulary: Vocabulary) -> Event:
         raise BadEvent("not an event", "`id` is a text that no other event has")
     if not isinstance(kind, str):
         raise BadEvent("not an event", "`kind` is a text")
-    kinds = [FILE, TICK, CLOSE, *groups(vocabulary), *vocabulary.lists, *vocabulary.reference]
-    if kind not in kinds:
+    if not _is_kind(kind, vocabulary):
+        kinds = [FILE, TICK, CLOSE, *vocabulary.group_names, *vocabulary.lists, *vocabulary.reference]
         help_ = did_you_mean(kind, kinds)
         raise BadEvent("unknown kind", f"`{kind}` is no kind of event" + (f"; {help_}" if help_ else ""))
     loan = found.get("loan", "")
@@ -85,14 +93,39 @@ def read_event(line: bytes, vocabulary: Vocabulary) -> Event:
         raise BadEvent("not an event", "`item` is the number of an item in its list, from 1")
     if item is not None and kind not in vocabulary.lists:
         raise BadEvent("not an event", f"`item` belongs to events of lists, not to `{kind}`")
-    event = Event(id_, loan, _time(found.get("at")), kind, data, item)
-    if kind not in (TICK, CLOSE):
-        _typed(event, vocabulary)
-    return event
+    if b"\\ud" in line.lower():
+        try:
+            json.dumps(found, ensure_ascii=False, default=str).encode()
+        except UnicodeEncodeError as error:
+            raise BadEvent("not an event", "a text has half a character (a lone surrogate)") from error
+    at = _time(found.get("at"))
+    read = None if kind in (TICK, CLOSE) else _read(kind, data, vocabulary)
+    return Event(id_, loan, at, kind, data, item, read)
 
 
-def groups(vocabulary: Vocabulary) -> list[str]:
-    return list(dict.fromkeys(name.partition(".")[0] for name in vocabulary.facts if "." in name))
+def event_json(event: Event) -> str:
+    """An event as a line of JSON, which `read_event` reads back."""
+    told = {
+        "id": event.id,
+        "loan": event.loan,
+        "at": event.at.isoformat(),
+        "kind": event.kind,
+        "data": event.data,
+    }
+    if not event.loan:
+        del told["loan"]
+    if event.item is not None:
+        told["item"] = event.item
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def _is_kind(kind: str, vocabulary: Vocabulary) -> bool:
+    return (
+        kind in vocabulary.lists
+        or kind in vocabulary.group_names
+        or kind in vocabulary.reference
+        or kind in (FILE, TICK, CLOSE)
+    )
 
 
 def order(event: Event) -> tuple[dt.datetime, str]:
@@ -110,32 +143,41 @@ def folded(loan: str, events: Iterable[Event], vocabulary: Vocabulary) -> LoanFi
 
 def after(file: LoanFile, event: Event, vocabulary: Vocabulary) -> LoanFile:
     """The file after one more event; the file given stays as it is."""
-    told = _typed(event, vocabulary)
-    if event.kind == FILE:
-        return LoanFile(file.id, told.facts, told.lists)
+    read = event.read if event.read is not None else _read(event.kind, event.data, vocabulary)
+    if isinstance(read, LoanFile):
+        return LoanFile(file.id, read.facts, read.lists)
     if event.kind in vocabulary.lists:
-        items = list(file.lists[event.kind] or ())
-        number = event.item or max((int(str(i["item"])) for i in items), default=0) + 1
-        item = (told.lists[event.kind] or [{}])[0]
-        # What an item said before stays, but for the fields that the event names.
-        before = next((i for i in items if i["item"] == number), {})
-        changed = {**item, **{k: v for k, v in before.items() if k not in event.data}, "item": number}
-        items = sorted((i for i in (*items, changed) if i is not before), key=lambda i: int(str(i["item"])))
-        return LoanFile(file.id, file.facts, {**file.lists, event.kind: items})
-    named = {f"{event.kind}.{name}" for name in event.data}
-    facts = {name: told.facts[name] if name in named else value for name, value in file.facts.items()}
-    return LoanFile(file.id, facts, file.lists)
+        return LoanFile(
+            file.id,
+            file.facts,
+            {**file.lists, event.kind: _amended(file.lists[event.kind] or [], event, read)},
+        )
+    return LoanFile(file.id, {**file.facts, **read}, file.lists)
 
 
-def _typed(event: Event, vocabulary: Vocabulary) -> LoanFile:
-    """What an event says, as a file of it alone. Raises BadEvent."""
-    data: Mapping[str, object] = event.data
-    if event.kind in vocabulary.lists or event.kind in vocabulary.reference:
-        data = {event.kind: [event.data]}
-    elif event.kind != FILE:
-        data = {event.kind: event.data}
+def _amended(items: list[Item], event: Event, item: Mapping[str, object]) -> list[Item]:
+    """The items of a list with one more, or with one of them changed; they stand in the order of their numbers."""
+    last = int(str(items[-1]["item"])) if items else 0
+    number = event.item or last + 1
+    if number > last:
+        return [*items, {**item, "item": number}]
+    # What an item said before stays, but for the fields that the event names.
+    before = next((each for each in items if each["item"] == number), {})
+    changed = {**item, **{k: v for k, v in before.items() if k not in event.data}, "item": number}
+    return sorted(
+        (each for each in (*items, changed) if each is not before), key=lambda i: int(str(i["item"]))
+    )
+
+
+def _read(kind: str, data: Mapping[str, object], vocabulary: Vocabulary) -> LoanFile | dict[str, object]:
+    """What an event says, by the types of the vocabulary. Raises BadEvent."""
     try:
-        return loan_file_from_json(data, vocabulary, whole=event.kind == FILE)[0]
+        if kind == FILE:
+            return loan_file_from_json(data, vocabulary)[0]
+        definition = vocabulary.lists.get(kind) or vocabulary.reference.get(kind)
+        if definition is None:
+            return group_from_json(kind, data, vocabulary)
+        return items_from_json(kind, [data], definition, numbered=False)[0]
     except SanchaError as error:
         raise BadEvent("wrong type", error.message) from error
 
