@@ -115,13 +115,14 @@ TEXTS: dict[str, dict[str, str]] = {
         "notice": "Printed on every report.",
         "currency": "The currency of all money, such as CNY.",
         "time zone": "Date-times are local times of this zone, such as Asia/Shanghai.",
-        "dimensions": "The facts by which results are grouped.",
+        "dimensions": "The facts by which results are grouped, and who answers for a file.",
         "review by": "The day by which the pack should be reviewed.",
     },
     "Dimensions": {
         "branch": "A fact of type text or `one of`: the branch.",
         "exposure": "A money fact: what is at stake.",
         "product": "A fact of type text or `one of`: the product.",
+        "owner": "A fact of type text or `one of`: who answers for a file, and gets its alerts.",
     },
     "CalendarFile": {
         "from": "The first day that the calendar speaks for.",
@@ -854,6 +855,7 @@ def _offer(schema: Schema, pack: Pack) -> None:
         ("SourceRef", "document"): list(pack.sources),
         ("Dimensions", "branch"): [n for n in facts if t.is_text(pack.vocabulary.facts[n].type)],
         ("Dimensions", "product"): [n for n in facts if t.is_text(pack.vocabulary.facts[n].type)],
+        ("Dimensions", "owner"): [n for n in facts if t.is_text(pack.vocabulary.facts[n].type)],
         ("Dimensions", "exposure"): [n for n in facts if pack.vocabulary.facts[n].type == t.MONEY],
         ("GroupFile", "known on"): [*dates, "as_of"],
         ("FactFile", "known on"): [*dates, "as_of"],

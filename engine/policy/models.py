@@ -59,6 +59,7 @@ class Dimensions(Closed):
     branch: str
     exposure: str
     product: str | None = None
+    owner: str | None = None
 
 
 class PackFile(Closed):

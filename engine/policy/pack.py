@@ -184,6 +184,8 @@ class Pack:
     sources: Mapping[str, Mapping[str, str]]
     causes: Mapping[str, Mapping[str, str]]
     scope: Scope = field(repr=False)
+    #: The fact that says who answers for a file.
+    owner: str | None = None
 
 
 #: What the reader puts for a key in error, to go on and find the other errors of the part.
@@ -297,6 +299,7 @@ class _Loader:
             sources,
             causes,
             self.scope,
+            dims.owner,
         )
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -1483,6 +1486,7 @@ class _Loader:
             ("branch", ("text", "one of")),
             ("exposure", ("money",)),
             ("product", ("text", "one of")),
+            ("owner", ("text", "one of")),
         ):
             name = getattr(spec.dimensions, key)
             if name is not None and (
