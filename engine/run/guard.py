@@ -7,20 +7,24 @@ computes what the engine compares, and asks nothing of it that it does not do we
 from __future__ import annotations
 
 import copy
+import itertools
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 import durable_rules_engine as engine
 from durable.engine import Host
 
 from sancha.engine.book.loan_file import LoanFile
+from sancha.engine.feel import core as c
+from sancha.engine.policy.calendar import Calendar
 from sancha.engine.policy.pack import Pack
-from sancha.engine.policy.plan import Outcome, Plan
+from sancha.engine.policy.plan import Outcome
 from sancha.engine.run.correlation import ANY, CLOCK_KIND, LATE, MET, OPEN, CorrelationFacts
 from sancha.engine.run.row import Reference
+from sancha.engine.run.table_rulesets import DecidedTable, TableRules, rows_met, table_fact
 from sancha.engine.run.to_python import Compiled, compile_cores
 from sancha.engine.run.to_rulesets import FILE_KIND, Beyond, Ruleset, Rulesets, Term, encoded
 
@@ -58,16 +62,82 @@ class _Property:
     rules: frozenset[str]
 
 
-class Session:
-    """One ruleset, ready to judge files."""
+class TableSession:
+    """The rulesets of a table, ready to tell the rows that some inputs meet."""
 
-    def __init__(self, ruleset: Ruleset, rulesets: Rulesets, plan: Plan, pack: Pack) -> None:
+    def __init__(self, rules: TableRules) -> None:
+        self.handles = [
+            _registered(f"table{rules.number}x{n}", part) for n, part in enumerate(rules.rulesets)
+        ]
+
+    def met(self, inputs: Sequence[int]) -> set[int]:
+        """The places of the rows met, from 0. Raises EngineError."""
+        found: set[int] = set()
+        for handle in self.handles:
+            with _Run(handle) as run:
+                run.give(table_fact(inputs))
+            found |= rows_met(name for name, _ in run.fired if name != _BEGIN)
+        return found
+
+
+class _Decided:
+    """A table as a ruleset's rules read it."""
+
+    def __init__(
+        self,
+        decided: DecidedTable,
+        session: TableSession,
+        lets: Sequence[tuple[str, c.Core]],
+        calendar: Calendar,
+    ) -> None:
+        self.decided = decided
+        self.session = session
+        table = decided.rules.table
+        self.inputs = compile_cores(decided.inputs, lets, calendar)
+        by_row = [c.Lookup(type_, table, decided.inputs, n) for n, (_, type_) in enumerate(table.outputs)]
+        self.by_row = compile_cores(by_row, lets, calendar)
+
+    def outputs(
+        self,
+        facts: Mapping[str, object],
+        file: LoanFile,
+        reference: Reference,
+        as_of: date,
+        texts: dict[str, int],
+    ) -> dict[str, object]:
+        """Its outputs, as facts: by the engine where all inputs are known and it holds them exactly."""
+        inputs = self.inputs(facts, file.lists, reference, as_of)
+        try:
+            if None in inputs:
+                raise Beyond
+            found = self.decided.outputs(self.session.met([encoded(value, texts) for value in inputs]))
+        except Beyond:
+            found = self.by_row(facts, file.lists, reference, as_of)
+        return {self.decided.fact(n): value for n, value in enumerate(found)}
+
+
+class Session:
+    """One ruleset, ready to judge files. `tables` are those of the rulesets, by their numbers."""
+
+    def __init__(
+        self, ruleset: Ruleset, rulesets: Rulesets, tables: Mapping[int, TableSession], pack: Pack
+    ) -> None:
         self.ruleset = ruleset
+        lets = {id: rulesets.rules[id].lets for id in ruleset.decides}
+        self.tables = [
+            _Decided(
+                decided, tables[decided.rules.number], lets[decided.of] if decided.of else (), pack.calendar
+            )
+            for decided in ruleset.tables
+        ]
         self.texts = rulesets.texts
-        self.slot = 0
         #: Functions of terms: those that rules share, and those of one rule.
         self.parts: list[tuple[str | None, list[_Property], Compiled]] = []
-        lets = {rule.id: rule.lets for rule in plan.rules}
+        self.no_outputs = {
+            decided.fact(n): None
+            for decided in ruleset.tables
+            for n in range(len(decided.rules.table.outputs))
+        }
         read = set(_properties(ruleset.rules))
         users: dict[Term, set[str]] = {}
         concluded: set[Term] = set()
@@ -94,11 +164,7 @@ class Session:
             ]
             self.parts.append((of, properties, compiled))
         self.meaning = {f"r{number}": outcomes for number, outcomes in enumerate(ruleset.meaning)}
-        # The library changes the rules that it is given.
-        rules = {name: {**copy.deepcopy(rule), "run": _nothing} for name, rule in ruleset.rules.items()}
-        rules[_BEGIN] = {"all": [{"m": {"t": _BEGIN_KIND}}], "run": _nothing}
-        self.host = _QuietHost({ruleset.name: rules})
-        self.handle = self.host.get_ruleset(ruleset.name)._handle
+        self.handle = _registered(ruleset.name, ruleset.rules)
 
     def judge(
         self, file: LoanFile, reference: Reference, as_of: date, rules: Collection[str] | None = None
@@ -108,21 +174,20 @@ class Session:
 
         Raises EngineError.
         """
-        self.slot = (self.slot + 1) % _SLOTS
-        run = _Run(self.handle, str(self.slot))
         texts = dict(self.texts)
         refused: set[str] = set()
         found: dict[str, set[Outcome] | None] = {}
-        try:
-            # A state in which nothing ever fired cannot be deleted.
-            run.give({"t": _BEGIN_KIND})
-            whole: dict[str, Any] = {"t": FILE_KIND, "one": 1}
+        # A let may read a table that comes later than the one at hand, which does not need it.
+        given = {**file.facts, **self.no_outputs}
+        for table in self.tables:
+            if rules is None or table.decided.of is None or table.decided.of in rules:
+                given |= table.outputs(given, file, reference, as_of, texts)
+        whole: dict[str, Any] = {"t": FILE_KIND, "one": 1}
+        with _Run(self.handle) as run:
             whole |= self._concluded(run, refused, file, reference, as_of, rules, texts)
-            whole, others = self._facts(whole, refused, file, reference, as_of, rules, texts)
-            for fact in (*others, whole):
+            file = LoanFile(file.id, given, file.lists)
+            for fact in self._facts(whole, refused, file, reference, as_of, rules, texts):
                 run.give(fact)
-        finally:
-            run.end()
         for id in self.ruleset.decides:
             if rules is None or id in rules:
                 found[id] = None if id in refused else set()
@@ -188,9 +253,9 @@ class Session:
         as_of: date,
         rules: Collection[str] | None,
         texts: dict[str, int],
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """The file's fact with its terms, and the facts of terms that others are compared with; rules that read what
-        the engine does not hold exactly are added to `refused`."""
+    ) -> list[dict[str, Any]]:
+        """The facts of terms that others are compared with, and the file's, with its terms; rules that read what the
+        engine does not hold exactly are added to `refused`."""
         others: list[dict[str, Any]] = []
         for of, properties, compiled in self.parts:
             if rules is not None and of is not None and of not in rules:
@@ -212,17 +277,36 @@ class Session:
                     whole[p.name] = number
                 if p.kind is not None:
                     others.append({"t": p.kind, "one": 1, "v": number})
-        return whole, others
+        return [*others, whole]
+
+
+def _registered(name: str, rules: Mapping[str, Any]) -> Any:
+    """The handle of a ruleset with these rules, and one that begins a session."""
+    # The library changes the rules that it is given.
+    given = {rule: {**copy.deepcopy(pattern), "run": _nothing} for rule, pattern in rules.items()}
+    given[_BEGIN] = {"all": [{"m": {"t": _BEGIN_KIND}}], "run": _nothing}
+    return _QuietHost({name: given}).get_ruleset(name)
 
 
 class _Run:
     """One session: facts are given one at a time; `fired` are the names of rules, with what each was told."""
 
-    def __init__(self, handle: Any, sid: str) -> None:
-        self.handle = handle
-        self.sid = sid
+    _slots = itertools.cycle(map(str, range(_SLOTS)))
+
+    def __init__(self, ruleset: Any) -> None:
+        self.ruleset = ruleset
+        self.handle = ruleset._handle
+        self.sid = next(self._slots)
         self.given = 0
         self.fired: list[tuple[str, str]] = []
+
+    def __enter__(self) -> Self:
+        # A state in which nothing ever fired cannot be deleted.
+        self.give({"t": _BEGIN_KIND})
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        engine.delete_state(self.handle, self.sid)
 
     def give(self, fact: Mapping[str, Any]) -> str:
         """Give the engine a fact, and note what fires: the loop of `Ruleset.do_actions`, without reading the facts that
@@ -261,9 +345,6 @@ class _Run:
             for name, message in self.fired
             if name.startswith(conclusion)
         ]
-
-    def end(self) -> None:
-        engine.delete_state(self.handle, self.sid)
 
 
 def _obligation(message: str) -> int:

@@ -21,7 +21,7 @@ from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Outcome, Plan
-from sancha.engine.run.guard import EngineError, Session
+from sancha.engine.run.guard import EngineError, Session, TableSession
 from sancha.engine.run.row import Reference
 from sancha.engine.run.to_rulesets import Rulesets, to_rulesets
 from sancha.engine.watch.judge import Found, Request, RowJudge
@@ -44,11 +44,12 @@ class LiveEvaluator:
         self, pack: Pack, plan: Plan, rulesets: Rulesets, told: Callable[[str], None] | None = None
     ) -> None:
         self.row = RowJudge(pack, plan=plan)
+        tables = {rules.number: TableSession(rules) for rules in rulesets.tables}
         self.sessions = []
         for ruleset in rulesets.rulesets:
             if told is not None:
                 told(ruleset.decides[0])
-            self.sessions.append(Session(ruleset, rulesets, plan, pack))
+            self.sessions.append(Session(ruleset, rulesets, tables, pack))
 
     def judge(self, request: Request, reference: Reference) -> list[Found]:
         """The findings of a file: the row evaluator's, each beside the engine's."""

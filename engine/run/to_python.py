@@ -814,12 +814,12 @@ def _hit(
                 return none(args)
             return (0,) * len(table.outputs) if policy == "collect sum" else None
         columns = zip(*(output(row, args) for row in hits), strict=True)
-        return tuple(None if None in column else _fold(policy, column) for column in columns)
+        return tuple(None if None in column else fold(policy, column) for column in columns)
 
     return {"first": first, "unique": single, "any": single}.get(policy, collect)
 
 
-def _fold(policy: str, column: tuple[Any, ...]) -> Any:
+def fold(policy: str, column: tuple[Any, ...]) -> Any:
     if policy == "collect min":
         return min(column)
     if policy == "collect max":

@@ -20,8 +20,10 @@ from typing import Any
 
 from sancha.engine.feel import core as c
 from sancha.engine.feel import types as t
+from sancha.engine.policy.pack import AS_OF
 from sancha.engine.policy.plan import Outcome, Plan, RulePlan
 from sancha.engine.run.correlation import ANY, LATE, OPEN, Correlation, correlated
+from sancha.engine.run.table_rulesets import DecidedTable, TableRules, table_rules
 
 #: Ways to an outcome, of one condition or of a rule; beyond it the condition becomes a term.
 MOST_WAYS = 24
@@ -87,9 +89,12 @@ _ALWAYS: Ways = frozenset({frozenset()})
 @dataclass(frozen=True)
 class RuleParts:
     """Where the parts of a rule run: the terms that the engine compares, those whose truth the guard computes, and of a
-    trigger those that the engine concludes, from the obligations of `correlations`."""
+    trigger those that the engine concludes, from the obligations of `correlations`. In `lets`, those of the rule, the
+    outputs of `tables` are facts."""
 
     id: str
+    lets: tuple[tuple[str, c.Core], ...]
+    tables: tuple[DecidedTable, ...]
     terms: tuple[Term, ...]
     guarded: tuple[Term, ...]
     concluded: Mapping[str, Term]
@@ -108,6 +113,7 @@ class Ruleset:
     #: Terms that are facts of their own, for comparisons between terms.
     own: tuple[Term, ...]
     correlations: tuple[Correlation, ...]
+    tables: tuple[DecidedTable, ...]
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,7 @@ class Rulesets:
     """A plan for the engine. `texts` are the numbers of the texts that rules name."""
 
     rulesets: tuple[Ruleset, ...]
+    tables: tuple[TableRules, ...]
     rules: Mapping[str, RuleParts]
     texts: Mapping[str, int]
 
@@ -150,7 +157,8 @@ def to_rulesets(plan: Plan) -> Rulesets:
     """The rules of a plan that speak of files, as rulesets."""
     terms = _Terms()
     rules = {rule.id: _RuleCompiler(rule, terms).parts() for rule in plan.rules}
-    return Rulesets(tuple(_sharded(rules.values())), rules, dict(terms.texts))
+    tables = tuple(found for found in terms.tables.values() if found is not None)
+    return Rulesets(tuple(_sharded(rules.values())), tables, rules, dict(terms.texts))
 
 
 class _Terms:
@@ -161,6 +169,31 @@ class _Terms:
         self.texts: dict[str, int] = {}
         #: How many versions of triggers are correlated.
         self.correlations = 0
+        #: By identity: tables are large, and those of a version mostly one object.
+        self.tables: dict[int, TableRules | None] = {}
+        self.decided: dict[tuple[str | None, int, tuple[c.Core, ...]], DecidedTable] = {}
+
+    def table(self, node: c.Lookup, rule: str | None) -> DecidedTable | None:
+        """A table as it is read for some inputs; None where the guard has to."""
+        key = id(node.table)
+        if key not in self.tables:
+            self.tables[key] = table_rules(len(self.tables), node.table, self.constant)
+        rules = self.tables[key]
+        if rules is None:
+            return None
+        read = (rule, key, node.inputs)
+        if read not in self.decided:
+            self.decided[read] = DecidedTable(len(self.decided), rules, node.inputs, rule)
+        return self.decided[read]
+
+    def constant(self, node: c.Core) -> int | None:
+        """A constant as the engine has it; None for what is none, or is beyond it."""
+        if not isinstance(node, c.Const) or node.value is None:
+            return None
+        try:
+            return encoded(node.value, self.texts)
+        except Beyond:
+            return None
 
     def of(self, core: c.Core, rule: str | None) -> Term:
         key = (rule, core)
@@ -187,7 +220,10 @@ class _RuleCompiler:
     def __init__(self, plan: RulePlan, terms: _Terms) -> None:
         self.plan = plan
         self.terms = terms
-        self.bound = dict(plan.lets)
+        self.tables: dict[int, DecidedTable] = {}
+        self.bound: dict[str, c.Core] = {}
+        for name, core in plan.lets:
+            self.bound[name] = c.rewrite(core, self.with_tables)
         self._by_obligations: frozenset[str] = frozenset()
         self.whole = False
         self.known: dict[c.Core, _Truths] = {}
@@ -198,7 +234,7 @@ class _RuleCompiler:
         self.correlations: list[Correlation] = []
         for version, obligation in enumerate(plan.obligations):
             found = correlated(
-                plan.id, version, terms.correlations, obligation, _compared, self.constant, _MIRRORED
+                plan.id, version, terms.correlations, obligation, _compared, terms.constant, _MIRRORED
             )
             if found is not None:
                 terms.correlations += 1
@@ -219,6 +255,8 @@ class _RuleCompiler:
         }
         return RuleParts(
             self.plan.id,
+            tuple(self.bound.items()),
+            tuple(self.tables.values()),
             tuple(term for term in self.used if term in asked),
             tuple(term for term in self.guarded if term in asked),
             {name: term for name, term in self.concluded.items() if term in asked},
@@ -226,20 +264,31 @@ class _RuleCompiler:
             ways,
         )
 
+    def with_tables(self, node: c.Core) -> c.Core:
+        """An output of a table that the engine decides is a fact; one that is read item by item is not."""
+        if not isinstance(node, c.Lookup):
+            return node
+        parts = [part for core in node.inputs for part in c.walk(core)]
+        items = {part.var for part in parts if isinstance(part, c.Comp)}
+        if any(isinstance(p, c.Field | c.ListField | c.Element) and p.var not in items for p in parts):
+            return node
+        if any(isinstance(p, c.Var) and p != AS_OF and p.name not in self.bound for p in parts):
+            return node
+        found = self.terms.table(node, self.own(*node.inputs))
+        if found is None:
+            return node
+        self.tables[found.number] = found
+        return c.Fact(node.type, found.fact(node.output))
+
+    def own(self, *cores: c.Core) -> str | None:
+        """The rule, where the expressions use its lets."""
+        used = (node for core in cores for node in c.walk(core) if isinstance(node, c.Var))
+        return self.plan.id if any(node.name in self.bound for node in used) else None
+
     def term(self, core: c.Core) -> Term:
-        own = any(isinstance(node, c.Var) and node.name in self.bound for node in c.walk(core))
-        term = self.terms.of(core, self.plan.id if own else None)
+        term = self.terms.of(core, self.own(core))
         self.used[term] = None
         return term
-
-    def constant(self, node: c.Core) -> int | None:
-        """A constant as the engine has it; None for what is none, or is beyond it."""
-        if not isinstance(node, c.Const) or node.value is None:
-            return None
-        try:
-            return encoded(node.value, self.terms.texts)
-        except Beyond:
-            return None
 
     def outcomes(self, node: c.Core) -> dict[Outcome, Ways]:
         """The ways to each outcome."""
@@ -354,7 +403,7 @@ class _RuleCompiler:
         if isinstance(right, c.Const):
             if right.value is None:
                 return _Truths(_NEVER, _NEVER, _ALWAYS)
-            value = self.constant(right)
+            value = self.terms.constant(right)
             if value is None:
                 return self.as_term(node)
             term = self.term(left)
@@ -452,6 +501,7 @@ def _sharded(rules: Iterable[RuleParts]) -> Iterator[Ruleset]:
     decides: list[str] = []
     own: dict[Term, None] = {}
     correlations: list[Correlation] = []
+    tables: dict[int, DecidedTable] = {}
     number = met = 0
 
     def made() -> Ruleset:
@@ -459,7 +509,8 @@ def _sharded(rules: Iterable[RuleParts]) -> Iterator[Ruleset]:
         for found in correlations:
             written |= found.rules(_condition)
         meaning = tuple(tuple(outcomes) for _, outcomes in group.values())
-        return Ruleset(f"shard{number}", written, meaning, tuple(decides), tuple(own), tuple(correlations))
+        parts = (tuple(decides), tuple(own), tuple(correlations), tuple(tables.values()))
+        return Ruleset(f"shard{number}", written, meaning, *parts)
 
     for parts in rules:
         patterns = [
@@ -474,12 +525,13 @@ def _sharded(rules: Iterable[RuleParts]) -> Iterator[Ruleset]:
         if group and (len(group) + 3 * len(correlations) + count > MOST_RULES or met + meets > MOST_MET):
             yield made()
             number, met = number + 1, 0
-            group, decides, own, correlations = {}, [], {}, []
+            group, decides, own, correlations, tables = {}, [], {}, [], {}
         for (pattern, others), outcome in (found for some in patterns for found in some):
             group.setdefault(repr(pattern), (pattern, []))[1].append((parts.id, outcome))
             own |= dict.fromkeys(others)
         decides.append(parts.id)
         correlations += parts.correlations
+        tables |= {decided.number: decided for decided in parts.tables}
         met += meets
     if group:
         yield made()
