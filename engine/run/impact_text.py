@@ -29,19 +29,20 @@ _CURRENCIES = {("CNY", "zh"): "元", ("USD", "zh"): "美元", ("EUR", "zh"): "�
 
 
 @cache
-def all_texts() -> Mapping[str, Mapping[str, str]]:
+def all_texts(file: str = "impact.yaml") -> Mapping[str, Mapping[str, str]]:
     """Every fixed text by key and language."""
-    with resources.as_file(resources.files("sancha.engine.run").joinpath("templates", "impact.yaml")) as path:
-        texts: Mapping[str, Mapping[str, str]] = read_yaml(path, "impact.yaml")[0].value
+    with resources.as_file(resources.files("sancha.engine.run").joinpath("templates", file)) as path:
+        texts: Mapping[str, Mapping[str, str]] = read_yaml(path, file)[0].value
         return texts
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The texts of a language, `en` or `zh`. `currency` is an ISO 4217 code."""
+    """The texts of a language, `en` or `zh`, in a file of them. `currency` is an ISO 4217 code."""
 
     lang: str
     currency: str
+    file: str = "impact.yaml"
 
     def __call__(self, key: str, **slots: Any) -> str:
         """The text of a key with its slots: `{n}`, and `{n:file lacks|files lack}` for the words that fit `n`."""
@@ -51,7 +52,7 @@ class Words:
             shown = self.number(value) if isinstance(value, int) else str(value)
             return shown if match[2] is None else f"{shown} {match[2] if value == 1 else match[3]}"
 
-        return re.sub(r"\{(\w+)(?::([^|}]*)\|([^}]*))?\}", fill, all_texts()[key][self.lang])
+        return re.sub(r"\{(\w+)(?::([^|}]*)\|([^}]*))?\}", fill, all_texts(self.file)[key][self.lang])
 
     def said(self, texts: Mapping[str, str]) -> str:
         """A text of a pack in this language, or in whichever it has."""
