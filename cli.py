@@ -130,12 +130,33 @@ def init(folder: Annotated[Path, typer.Argument(help="A folder that does not exi
 @app.command()
 def check(
     pack: Annotated[Path, typer.Argument(help="Folder of the policy pack.")] = DEMONSTRATION_PACK,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Tell rule by rule what durable_rules decides and what its guard computes."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With `--live`: print JSON.")] = False,
 ) -> None:
     """Check a pack: every defect in one pass, each with its place and a help line."""
     from sancha.engine.policy.lower import lower
     from sancha.engine.policy.pack import load_pack
 
+    if as_json and not live:
+        raise SanchaError("`--json` belongs to `--live`")
     loaded = load_pack(pack)
+    if live:
+        from sancha.engine.run.live import LiveJudge
+        from sancha.engine.run.live_text import placement
+
+        found = placement(loaded)
+        # The engine takes the rulesets, in a process of its own: that is what the check is about.
+        LiveJudge(loaded, rulesets=found.rulesets).close()
+        if as_json:
+            typer.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
+        else:
+            out.print(found.as_table())
+        return
     lower(loaded)
     kinds = {
         kind: sum(r.kind == kind for r in loaded.rules.values()) for kind in ("check", "trigger", "portfolio")
@@ -381,7 +402,9 @@ def replay(
             help="Folder of the book; of `--engine spark` also a URL, or `table:` and a database."
         ),
     ],
-    folder: Annotated[Path, typer.Option("--out", help="Folder of the results.")],
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the results.", show_default=False)
+    ] = None,
     pack: PackOption = DEMONSTRATION_PACK,
     engine: Annotated[str, typer.Option(help="`columns` (DuckDB), `row` or `spark`.")] = "columns",
     hindsight: Annotated[
@@ -400,8 +423,40 @@ def replay(
         str | None,
         typer.Option(help="Of `--engine spark`: a Spark Connect server, such as `sc://host:15002`."),
     ] = None,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="One loan file instead, event by event as things became known.")
+    ] = False,
+    loan: Annotated[str | None, typer.Option("--loan", help="Of `--timeline`: the loan file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Of `--timeline`: write it as a page, with a picture.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Of `--timeline`: write it as JSON.")
+    ] = None,
+    lang: Annotated[str, typer.Option("--lang", help="Of `--timeline`: its language, en or zh.")] = "en",
 ) -> None:
-    """Judge every file of a book by every rule."""
+    """Judge every file of a book by every rule, or tell the timeline of one file."""
+    if timeline:
+        if loan is None:
+            raise SanchaError("`--timeline` is that of one loan file", help="name it: `--loan ID`")
+        if folder is not None or engine == "spark" or master or remote:
+            wrong = "--out" if folder is not None else "--engine spark"
+            raise SanchaError(
+                f"`{wrong}` belongs to a replay of the whole book, not to `--timeline`",
+                help="`--html FILE` and `--json FILE` write a timeline",
+            )
+        from sancha.engine.run.timeline_text import tell
+
+        options = {"as_of": as_of and as_of.date(), "hindsight": hindsight, "verify": verify}
+        out.print(tell(Path(book), pack, loan, lang, html=html, json_file=json_file, **options))
+        return
+    for option, given in (("--loan", loan), ("--html", html), ("--json", json_file)):
+        if given is not None:
+            raise SanchaError(
+                f"`{option}` belongs to `--timeline`", help="`sancha decide FILE` judges one loan file"
+            )
+    if folder is None:
+        raise SanchaError("a replay writes its results to a folder", help="name it: `--out FOLDER`")
     if engine == "spark":
         if verify:
             raise SanchaError("`--verify` belongs to the engines `columns` and `row`")
