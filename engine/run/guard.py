@@ -312,7 +312,8 @@ class _Run:
         """Give the engine a fact, and note what fires: the loop of `Ruleset.do_actions`, without reading the facts that
         each rule met, which takes most of the library's time. The fact as it was given. Raises EngineError."""
         self.given += 1
-        text = json.dumps({"sid": self.sid, "id": self.given, **fact})
+        # Names and whole numbers, and the name of the state: as Python writes them they are JSON but for the quotes.
+        text = str({"sid": self.sid, "id": self.given, **fact}).replace("'", '"')
         self._follow(engine.assert_fact(self.handle, text))
         return text
 

@@ -141,16 +141,22 @@ def encoded(value: object, texts: dict[str, int]) -> int:
             return int(value)
         case str():
             return texts.setdefault(value, len(texts) + 1)
-        case int() | Decimal():
-            whole = Decimal(value).scaleb(SCALE, _WIDE)
-            if whole != int(whole) or abs(whole) > LIMIT:
+        case int():
+            whole = value * 10**SCALE
+        case Decimal():
+            moved = value.scaleb(SCALE, _WIDE)
+            whole = int(moved)
+            if whole != moved:
                 raise Beyond
-            return int(whole)
         case dt.datetime():
             return (value - _EPOCH) // _MICROSECOND
         case dt.date():
             return value.toordinal()
-    raise Beyond
+        case _:
+            raise Beyond
+    if abs(whole) > LIMIT:
+        raise Beyond
+    return whole
 
 
 def to_rulesets(plan: Plan) -> Rulesets:
