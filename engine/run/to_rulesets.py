@@ -142,7 +142,7 @@ def encoded(value: object, texts: dict[str, int]) -> int:
         case str():
             return texts.setdefault(value, len(texts) + 1)
         case int():
-            whole = value * 10**SCALE
+            whole: int = value * 10**SCALE
         case Decimal():
             moved = value.scaleb(SCALE, _WIDE)
             whole = int(moved)
