@@ -194,15 +194,24 @@ class Timeline:
         return {lang: self.finding(move, lang) for lang in self.pack.languages}
 
 
-def timeline_of(book: Path, pack: Path | Pack, loan_id: str, **options: Any) -> Timeline:
-    """The timeline of a loan file of a book; `options` are those of `timeline`.
+def timeline_of(
+    book: Path,
+    pack: Path | Pack,
+    loan_id: str,
+    *,
+    as_of: dt.date | None = None,
+    hindsight: bool = False,
+    verify: bool = False,
+) -> Timeline:
+    """The timeline of a loan file of a book; see `timeline`. `verify` first reads the book against its digest.
 
     SanchaError where the book or the pack cannot be worked with, or where the book has no such file.
     """
     policy = pack if isinstance(pack, Pack) else load_pack(pack)
-    opened = open_book(book, policy.vocabulary)
+    opened = open_book(book, policy.vocabulary, verify=verify)
     file = read_file(opened, policy.vocabulary, loan_id)
-    return timeline(file, read_reference(opened, policy.vocabulary), policy, book=opened, **options)
+    reference = read_reference(opened, policy.vocabulary)
+    return timeline(file, reference, policy, as_of=as_of, hindsight=hindsight, book=opened)
 
 
 def timeline(

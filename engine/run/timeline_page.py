@@ -19,7 +19,7 @@ from sancha.engine.policy.plan import Outcome
 from sancha.engine.run.impact_text import fact_label
 from sancha.engine.run.obligations import Obligation, State
 from sancha.engine.run.timeline import Timeline
-from sancha.engine.run.timeline_text import Row, Teller, brief, rows, teller
+from sancha.engine.run.timeline_text import Row, Teller, brief, row_of, rows, teller
 from sancha.engine.watch.events import FILE
 
 #: Widths of the picture, in units of its view box.
@@ -163,6 +163,7 @@ def write_page(timeline: Timeline, lang: str, path: Path) -> None:
         ),
         clause=clause,
         label=lambda name: fact_label(pack, name, words),
+        each=lambda row: [row_of(entry, timeline, words) for entry in row.entries],
         brief=lambda row: brief(row, timeline, words) if row.facts else "",
         file_kind=FILE,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -14,11 +16,12 @@ from rich.text import Text
 
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.feel.types import Type
+from sancha.engine.files import write_file
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.policy.vocabulary import Field
 from sancha.engine.run.impact_text import Words
 from sancha.engine.run.obligations import Obligation, State
-from sancha.engine.run.timeline import Alert, Change, Entry, Move, Timeline
+from sancha.engine.run.timeline import Alert, Change, Entry, Move, Timeline, timeline_of
 from sancha.engine.watch.events import FILE, Event
 
 LANGUAGES = ("en", "zh")
@@ -145,8 +148,7 @@ class Teller(Words):
 
 
 def teller(timeline: Timeline, lang: str) -> Teller:
-    if lang not in LANGUAGES:
-        raise SanchaError(f"a timeline is told in `en` or `zh`, not in `{lang}`")
+    known_language(lang)
     return Teller(lang, timeline.pack.currency, "timeline.yaml")
 
 
@@ -154,7 +156,7 @@ def rows(timeline: Timeline, words: Teller) -> list[Row]:
     """The entries as they are shown: events of one list and day that moved nothing stand in one row."""
     found: list[Row] = []
     for entry in timeline.entries:
-        row = _row(entry, timeline, words)
+        row = row_of(entry, timeline, words)
         last = found[-1] if found else None
         if last is not None and _alike(last, row):
             first = last.entries[0].event
@@ -166,7 +168,7 @@ def rows(timeline: Timeline, words: Teller) -> list[Row]:
     return found
 
 
-def _row(entry: Entry, timeline: Timeline, words: Teller) -> Row:
+def row_of(entry: Entry, timeline: Timeline, words: Teller) -> Row:
     event = entry.event
     raised = tuple(move for move in entry.moves if move.raised)
     cleared = tuple(move for move in entry.moves if move.cleared)
@@ -177,7 +179,7 @@ def _row(entry: Entry, timeline: Timeline, words: Teller) -> Row:
             moved.setdefault(move.after, []).append(move)
     return Row(
         (entry,),
-        words("time") if event is None else words.event(event, timeline),
+        _passing(entry, words) if event is None else words.event(event, timeline),
         () if event is None else words.facts(event, timeline),
         raised,
         cleared,
@@ -185,6 +187,11 @@ def _row(entry: Entry, timeline: Timeline, words: Teller) -> Row:
         tuple((outcome, tuple(moved[outcome])) for outcome in Outcome if outcome in moved),
         tuple((outcome, settled[outcome]) for outcome in Outcome if settled[outcome]),
     )
+
+
+def _passing(entry: Entry, words: Teller) -> str:
+    late = any(change.obligation.state in (State.MISSED, State.MET_LATE) for change in entry.changes)
+    return words("due_passes" if late else "time")
 
 
 def _alike(last: Row, row: Row) -> bool:
@@ -200,6 +207,39 @@ def _alike(last: Row, row: Row) -> bool:
         and last.entries[-1].event is not None
         and last.entries[-1].event.item == other.item - 1
     )
+
+
+def tell(
+    book: Path,
+    pack: Path,
+    loan_id: str,
+    lang: str,
+    *,
+    html: Path | None = None,
+    json_file: Path | None = None,
+    as_of: date | None = None,
+    hindsight: bool = False,
+    verify: bool = False,
+) -> RenderableType:
+    """The timeline of a loan file of a book for a terminal, and as a page and as JSON where these are named."""
+    from sancha.engine.run.timeline_page import write_page
+
+    known_language(lang)
+    found = timeline_of(book, pack, loan_id, as_of=as_of, hindsight=hindsight, verify=verify)
+    written = [path for path in (html, json_file) if path is not None]
+    if html is not None:
+        write_page(found, lang, html)
+    if json_file is not None:
+        write_file(json_file, json.dumps(found.as_json(), ensure_ascii=False, indent=2) + "\n")
+    shown = [
+        Text(f"{'' if number else chr(10)}{path}", overflow="fold") for number, path in enumerate(written)
+    ]
+    return Group(in_table(found, lang), *shown)
+
+
+def known_language(lang: str) -> None:
+    if lang not in LANGUAGES:
+        raise SanchaError(f"a timeline is told in `en` or `zh`, not in `{lang}`")
 
 
 def in_table(timeline: Timeline, lang: str) -> RenderableType:
@@ -250,7 +290,7 @@ def summary(timeline: Timeline, words: Teller) -> Iterator[str]:
 def _title(row: Row, timeline: Timeline, words: Teller) -> Text:
     text = Text(overflow="ellipsis", no_wrap=True)
     if row.event is None:
-        return text.append(words("time"), style="italic").append(f" ({words('time_note')})", style="dim")
+        return text.append(row.title, style="italic").append(f" ({words('time_note')})", style="dim")
     text.append(row.title, style="" if row.silent else "bold")
     if row.facts:
         text.append(f"  {brief(row, timeline, words)}", style="dim")
