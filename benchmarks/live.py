@@ -1,0 +1,400 @@
+"""The live way: files through its engine and beside others, and events through `sancha watch` with its store.
+
+    .venv/bin/python benchmarks/live.py
+    .venv/bin/python benchmarks/live.py --parts files,rates --events 5000
+    .venv/bin/python benchmarks/live.py --publish live
+
+Files and events are of the demonstration pack: a synthetic book, and the events by which its files became known, in
+order of time, the reference lists first.
+
+    files     files a second by the ways of `engines.py`, in turn, in one process; ratios are of the same round
+    rates     events a second of `watch`, from a file of events into a new store: by the row evaluator on one core, and
+              by durable_rules with one worker and with two; what it takes to start is measured in the same round, with
+              no events, and taken off
+    latency   from the writing of an event to a pipe to the reading of the line of an alert that it raised, at 100
+              events a second
+    memory    resident memory of `watch` by the row evaluator over a million events, and by durable_rules over fewer
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import engines
+import published
+
+from sancha.engine.book.loan_file import plain_item
+from sancha.engine.book.store import Book, iter_files, open_book, read_reference
+from sancha.engine.book.synthesize import synthesize
+from sancha.engine.policy.pack import load_pack
+from sancha.engine.policy.vocabulary import Vocabulary
+from sancha.engine.watch.events import Event, event_json, order
+from sancha.engine.watch.history import events_of
+
+ROOT = Path(__file__).resolve().parent.parent
+PACK = ROOT / "rules"
+SANCHA = Path(sys.executable).with_name("sancha")
+VERSIONS = ("durable_rules", "clipspy")
+PARTS = ("files", "rates", "latency", "memory")
+#: Events of a loan of the synthetic book, a little less than it has on average.
+EVENTS_OF_A_LOAN = 40
+#: How `watch` is run: its engine, the cores that it may use (None: all).
+RUNS: dict[str, tuple[list[str], int | None]] = {
+    "row, one core": (["--engine", "row"], 1),
+    "durable_rules, 1 worker": (["--engine", "live", "--workers", "1"], None),
+    "durable_rules, 2 workers": (["--engine", "live", "--workers", "2"], None),
+}
+#: Events a second, for the latency.
+PACE = 100
+
+Table = list[str]
+
+
+# -- files and events -------------------------------------------------------------------------------------------------
+
+
+def book_of(folder: Path, loans: int, vocabulary: Vocabulary) -> Path:
+    place = folder / f"book-{loans}"
+    if not (place / "book.json").exists():
+        synthesize(loans, 1, place, vocabulary)
+    return place
+
+
+def events_file(folder: Path, count: int, vocabulary: Vocabulary) -> Path:
+    """So many events as lines of JSON, those of the reference lists besides."""
+    place = folder / f"events-{count}.jsonl"
+    if place.exists():
+        return place
+    book = open_book(book_of(folder, max(200, count // EVENTS_OF_A_LOAN), vocabulary), vocabulary)
+    told = [
+        (order(event), event_json(event))
+        for file in iter_files(book, vocabulary)
+        for event in events_of(file, vocabulary, book.as_of)
+    ]
+    if len(told) < count:
+        raise SystemExit(f"the book has {len(told)} events only: fewer, or another EVENTS_OF_A_LOAN")
+    told.sort()
+    first = told[0][0][0]
+    with place.open("w", encoding="utf-8") as out:
+        for event in reference_events(book, vocabulary, first):
+            out.write(event_json(event) + "\n")
+        for _, line in told[:count]:
+            out.write(line + "\n")
+    return place
+
+
+def reference_events(book: Book, vocabulary: Vocabulary, at: datetime) -> Iterator[Event]:
+    for name, rows in read_reference(book, vocabulary).items():
+        for number, row in enumerate(rows or (), 1):
+            yield Event(f"{name}/{number}", "", at, name, plain_item(dict(row), vocabulary.reference[name]))
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def measure_files(folder: Path, count: int, rounds: int, vocabulary: Vocabulary) -> tuple[str, Table]:
+    work = engines.work(PACK, book_of(folder, max(200, count), vocabulary), count)
+    ways = {name: make(work) for name, make in engines.WAYS.items()}
+    # What is compiled when it is first needed is compiled now.
+    answers = {name: way.run() for name, way in ways.items()}
+    compared = engines.compare(ways, answers)
+    del answers
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            gc.collect()
+            start = time.perf_counter()
+            way.run()
+            seconds[name].append(time.perf_counter() - start)
+    rules = len(work.plan.rules)
+    sets = work.rulesets.rulesets
+    of = sum(len(ruleset.rules) for ruleset in sets)
+    words = (
+        f"{count:,} files, {rules} rules, {len(sets)} rulesets of {of:,} rules; medians of {rounds} rounds; "
+        f"one thread; {compared:,} outcomes compared, all equal"
+    )
+    table = [
+        "| a file by all rules | files a second | time by `durable_rules` | time by `durable_rules in C` |",
+        "|---|---|---|---|",
+    ]
+    for name, times in seconds.items():
+        ratios = [
+            statistics.median(a / b for a, b in zip(times, seconds[other], strict=True))
+            for other in ("durable_rules", "durable_rules in C")
+        ]
+        table.append(
+            f"| {name} | {count / statistics.median(times):,.0f} | {ratios[0]:.2f} | {ratios[1]:.2f} |"
+        )
+    return words, table
+
+
+# -- events -----------------------------------------------------------------------------------------------------------
+
+
+def command(store: Path, run: str, source: str) -> list[str]:
+    return [str(SANCHA), "watch", source, "--pack", str(PACK), "--store", str(store), *RUNS[run][0]]
+
+
+def started(command: Sequence[str], cores: int | None, **more: object) -> subprocess.Popen[bytes]:
+    """A process, on so many of the cores that this one may use."""
+    allowed = sorted(os.sched_getaffinity(0))[: cores or None]
+
+    def confine() -> None:
+        os.sched_setaffinity(0, allowed)
+
+    return subprocess.Popen(command, preexec_fn=confine, **more)  # type: ignore[call-overload,no-any-return]
+
+
+def seconds_of(folder: Path, run: str, events: Path) -> float:
+    """Seconds of a whole run of `watch` into a new store."""
+    store = fresh(folder)
+    start = time.perf_counter()
+    with (folder / "alerts.jsonl").open("wb") as alerts:
+        process = started(
+            command(store, run, str(events)), RUNS[run][1], stdout=alerts, stderr=subprocess.PIPE
+        )
+        _, told = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{run} failed: {told.decode()}")
+    return time.perf_counter() - start
+
+
+def fresh(folder: Path) -> Path:
+    for left in folder.glob("store.sqlite*"):
+        left.unlink()
+    return folder / "store.sqlite"
+
+
+def stored(store: Path) -> int:
+    """How many events a store has."""
+    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as db:
+        row = db.execute("SELECT count(*) FROM events").fetchone()
+    return int(row[0])
+
+
+def measure_rates(folder: Path, events: dict[str, Path], rounds: int) -> tuple[str, Table]:
+    nothing = folder / "nothing.jsonl"
+    nothing.write_text("", encoding="utf-8")
+    found: dict[str, list[tuple[float, float, int]]] = {run: [] for run in events}
+    for _ in range(rounds):
+        for run, file in events.items():
+            start = seconds_of(folder, run, nothing)
+            whole = seconds_of(folder, run, file)
+            found[run].append((start, whole, stored(folder / "store.sqlite")))
+    words = f"events a second, every one of them committed; medians of {rounds} rounds"
+    table = [
+        "| `watch` | events | seconds to start | events a second | by 1 worker |",
+        "|---|---|---|---|---|",
+    ]
+    one = found.get("durable_rules, 1 worker")
+    for run, figures in found.items():
+        rates = [count / (whole - start) for start, whole, count in figures]
+        grown = ""
+        if one is not None and run.startswith("durable_rules"):
+            alone = [count / (whole - start) for start, whole, count in one]
+            grown = f"{statistics.median(a / b for a, b in zip(rates, alone, strict=True)):.2f}"
+        table.append(
+            f"| {run} | {figures[0][2]:,} | {statistics.median(f[0] for f in figures):.1f} | "
+            f"{statistics.median(rates):,.0f} | {grown} |"
+        )
+    return words, table
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds from an event to its alert, and how many of the events were written late."""
+
+    times: list[float]
+    events: int
+
+
+def latency(folder: Path, run: str, events: Path, seconds: int) -> Latency:
+    """Events are written to a pipe at their times: first a second's worth of quiet ones, which are not measured."""
+    lines = events.read_bytes().splitlines(keepends=True)
+    store = fresh(folder)
+    process = started(
+        command(store, run, "-"),
+        RUNS[run][1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    sent: dict[str, float] = {}
+    times: list[float] = []
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            now = time.perf_counter()
+            alert = json.loads(line)
+            at = sent.get(alert.get("by") or "")
+            if at is not None:
+                times.append((now - at) * 1e3)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    # What comes before the pace is the history that a watcher has when it is started.
+    warm = len(lines) - PACE * seconds
+    if warm < 0:
+        raise SystemExit(f"{len(lines)} events are not enough for {seconds} seconds")
+    for line in lines[:warm]:
+        process.stdin.write(line)
+    process.stdin.flush()
+    while not store.exists() or stored(store) < warm:
+        if process.poll() is not None:
+            raise SystemExit(f"{run} failed: {process.stderr.read().decode()}")
+        time.sleep(0.2)
+    begin = time.perf_counter()
+    for number, line in enumerate(lines[warm:]):
+        due = begin + number / PACE
+        time.sleep(max(due - time.perf_counter(), 0))
+        sent[json.loads(line)["id"]] = time.perf_counter()
+        process.stdin.write(line)
+        process.stdin.flush()
+    process.stdin.close()
+    reader.join()
+    if process.wait():
+        raise SystemExit(f"{run} failed: {process.stderr.read().decode()}")
+    return Latency(times, PACE * seconds)
+
+
+def measure_latency(folder: Path, events: Path, seconds: int, runs: Sequence[str]) -> tuple[str, Table]:
+    words = f"from an event to its alert, at {PACE} events a second for {seconds} seconds, after the others of the file"
+    table = ["| `watch` | events | alerts | p50 ms | p99 ms | longest ms |", "|---|---|---|---|---|---|"]
+    for run in runs:
+        found = latency(folder, run, events, seconds)
+        if len(found.times) < 100:
+            raise SystemExit(f"{run}: {len(found.times)} alerts are too few for a 99th percentile")
+        cuts = statistics.quantiles(found.times, n=100, method="inclusive")
+        table.append(
+            f"| {run} | {found.events:,} | {len(found.times):,} | {cuts[49]:.0f} | {cuts[98]:.0f} | "
+            f"{max(found.times):.0f} |"
+        )
+    return words, table
+
+
+def resident(process: int) -> float:
+    """MiB of a process and of those that it started."""
+    total = 0.0
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    for line in status.splitlines():
+        if line.startswith("VmRSS:"):
+            total = int(line.split()[1]) / 1024
+    return total + sum(resident(int(child)) for child in children)
+
+
+def measure_memory(folder: Path, events: dict[str, Path]) -> tuple[str, Table]:
+    """Resident memory as events go by: at ten points of each run."""
+    words = "resident memory of all processes of `watch`, in MiB, as events go by, and the size of the store at the end"
+    shares = [10, 25, 50, 75, 100]
+    table = [
+        f"| `watch` | events | {' | '.join(f'at {share} %' for share in shares)} | store, MiB |",
+        f"|---|---|{'---|' * len(shares)}---|",
+    ]
+    for run, file in events.items():
+        with file.open("rb") as lines:
+            count = sum(1 for _ in lines)
+        store = fresh(folder)
+        with (folder / "alerts.jsonl").open("wb") as alerts:
+            process = started(
+                command(store, run, str(file)), RUNS[run][1], stdout=alerts, stderr=subprocess.DEVNULL
+            )
+            points: list[tuple[int, float]] = []
+            while process.poll() is None:
+                if store.exists():
+                    with_events = sampled(store)
+                    points.append((with_events, resident(process.pid)))
+                time.sleep(1)
+        if process.returncode:
+            raise SystemExit(f"{run} failed")
+        at = [max(m for n, m in points if n <= count * share / 100) for share in shares]
+        table.append(
+            f"| {run} | {count:,} | {' | '.join(f'{m:,.0f}' for m in at)} | {store.stat().st_size / 2**20:,.0f} |"
+        )
+    return words, table
+
+
+def sampled(store: Path) -> int:
+    """About how many events a store has, at no cost; 0 while it is being made."""
+    try:
+        with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as db:
+            row = db.execute("SELECT max(number) FROM events").fetchone()
+    except sqlite3.Error:
+        return 0
+    return int(row[0] or 0)
+
+
+# -- the whole --------------------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", default=",".join(PARTS), help="only these, by commas")
+    parser.add_argument("--files", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--events", type=int, default=50_000, help="by the row evaluator")
+    parser.add_argument("--live-events", type=int, default=5_000, help="by durable_rules")
+    parser.add_argument("--seconds", type=int, default=60, help="of the latency")
+    parser.add_argument("--memory-events", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, default=Path("/tmp/sancha-benchmark-live"))
+    parser.add_argument("--publish", metavar="NAME", help="keep the tables as benchmarks/results/NAME.md")
+    options = parser.parse_args()
+    parts = options.parts.split(",")
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"no part {min(unknown)}: {', '.join(PARTS)}")
+    folder = options.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = load_pack(PACK).vocabulary
+    row, *live = RUNS
+    found: list[tuple[str, Table]] = []
+
+    def say(measured: tuple[str, Table]) -> None:
+        found.append(measured)
+        print(measured[0], "", *measured[1], "", sep="\n", flush=True)
+
+    try:
+        if "files" in parts:
+            say(measure_files(folder, options.files, options.rounds, vocabulary))
+        few = events_file(folder, options.live_events, vocabulary) if set(parts) - {"files"} else Path()
+        if "rates" in parts:
+            events = {row: events_file(folder, options.events, vocabulary)} | dict.fromkeys(live, few)
+            say(measure_rates(folder, events, options.rounds))
+        if "latency" in parts:
+            paced = events_file(folder, 2 * PACE * options.seconds, vocabulary)
+            say(measure_latency(folder, paced, options.seconds, [row, live[-1]]))
+        if "memory" in parts:
+            many = events_file(folder, options.memory_events, vocabulary)
+            say(
+                measure_memory(folder, {row: many, live[-1]: events_file(folder, options.events, vocabulary)})
+            )
+    finally:
+        fresh(folder)
+    if options.publish:
+        words = "; ".join(words for words, _ in found)
+        tables = [line for _, table in found for line in (*table, "")]
+        shown = f".venv/bin/python benchmarks/live.py --parts {options.parts} --rounds {options.rounds}"
+        published.publish(options.publish, "The live way", shown, VERSIONS, words, tables[:-1])
+
+
+if __name__ == "__main__":
+    main()
