@@ -559,6 +559,96 @@ def decide(
             out.print(decided.in_words(), markup=False, highlight=False, soft_wrap=True)
 
 
+# -- events as they arrive ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def watch(
+    store: Annotated[Path, typer.Option("--store", help="File that the watcher keeps its state in.")],
+    events: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files of events, JSON lines; `-` is standard input.", show_default="-"),
+    ] = None,
+    pack: PackOption = DEMONSTRATION_PACK,
+    alerts: Annotated[
+        Path | None,
+        typer.Option("--alerts", help="File of alerts, JSON lines.", show_default="standard output"),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="`row`, or `live` (durable_rules beside it).")] = "row",
+    workers: Annotated[int, typer.Option(min=1, help="Processes of `--engine live`.")] = 1,
+    tick: Annotated[
+        str, typer.Option(help="When time is looked at: daily, weekly, monthly, or none: by events `tick`.")
+    ] = "daily",
+    book: Annotated[Path | None, typer.Option("--book", help="First take in the files of this book.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Wait for more at the end of the last file.")
+    ] = False,
+    kafka: Annotated[str | None, typer.Option("--kafka", help="Brokers of Kafka, host:port.")] = None,
+    topic: Annotated[str | None, typer.Option("--topic", help="Of `--kafka`: the topic.")] = None,
+    group: Annotated[str, typer.Option("--group", help="Of `--kafka`: the consumer group.")] = "sancha",
+    kafka_settings: Annotated[
+        Path | None, typer.Option("--kafka-settings", help="Of `--kafka`: lines name=value of librdkafka.")
+    ] = None,
+    dead_letters: Annotated[
+        bool, typer.Option("--dead-letters", help="List what could not be used, and end.")
+    ] = False,
+    lang: Annotated[str, typer.Option("--lang", help="Language of titles and explanations.")] = "en",
+) -> None:
+    """Judge loan files as events arrive, and raise alerts. Ends with its input, at Ctrl-C or SIGTERM."""
+    if dead_letters:
+        from sancha.engine.watch.letters import letters_table
+
+        out.print(letters_table(store))
+        return
+    if (kafka is None) != (topic is None):
+        raise SanchaError("`--kafka` and `--topic` belong together")
+    from sancha.engine.watch.session import sources_of
+    from sancha.engine.watch.session import watch as run_watch
+
+    done = run_watch(
+        pack,
+        store,
+        sources_of(
+            events or [],
+            book=book,
+            follow=follow,
+            kafka=kafka,
+            topic=topic,
+            group=group,
+            settings=kafka_settings,
+            tell=tell,
+        ),
+        stream=sys.stdout.buffer,
+        today=date.today,
+        alerts=alerts,
+        engine=engine,
+        workers=workers,
+        tick=tick,
+        lang=lang,
+        tell=tell,
+    )
+    tell(done.text())
+
+
+def tell(text: str) -> None:
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command("events")
+def events_(
+    book: Annotated[Path, typer.Argument(help="Folder of the book.", show_default=False)],
+    file: Annotated[Path, typer.Option("--out", help="File of events to write, JSON lines.")],
+    pack: PackOption = DEMONSTRATION_PACK,
+) -> None:
+    """Write a book as the events by which its files became known, in the order of their times."""
+    from sancha.engine.policy.pack import load_pack
+    from sancha.engine.watch.book_events import write_events
+
+    with progress("events") as bar:
+        count = write_events(book, load_pack(pack).vocabulary, file, step=bar)
+    out.print(f"{file}: {count:,} events", markup=False, highlight=False, soft_wrap=True)
+
+
 # -- questionnaire and audit --------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from sancha.engine.run.to_python import compile_cores
 
 #: A day, as its ordinal, that never comes.
 NEVER = date.max.toordinal() + 1
+_OUTCOMES = tuple(Outcome)
 
 
 class Clock(date):
@@ -43,36 +44,30 @@ class Clock(date):
         if days > 0 and self.ordinal + days < self.wake:
             self.wake = self.ordinal + days
 
-    def _other(self, other: object) -> int | None:
-        """The ordinal of a fixed day; None: it is this very day, which never comes to differ."""
-        return None if other is self or not isinstance(other, date) else other.toordinal()
-
     def __lt__(self, other: date) -> bool:
-        day = self._other(other)
-        if day is None:
-            return False
-        self.note(day - self.ordinal)
-        return self.ordinal < day
+        days = other.toordinal() - self.ordinal
+        if days > 0 and other is not self and self.ordinal + days < self.wake:
+            self.wake = self.ordinal + days
+        return days > 0
 
     def __ge__(self, other: date) -> bool:
-        return other is self or not self < other
+        return not self < other
 
     def __le__(self, other: date) -> bool:
-        day = self._other(other)
-        if day is None:
-            return True
-        self.note(day + 1 - self.ordinal)
-        return self.ordinal <= day
+        days = other.toordinal() + 1 - self.ordinal
+        if days > 0 and other is not self and self.ordinal + days < self.wake:
+            self.wake = self.ordinal + days
+        return days > 0
 
     def __gt__(self, other: date) -> bool:
-        return other is not self and not self <= other
+        return not self <= other
 
     def __eq__(self, other: object) -> bool:
-        day = self._other(other)
-        if day is None:
+        if other is self or not isinstance(other, date):
             return other is self
-        self.note(1 if day == self.ordinal else day - self.ordinal)
-        return self.ordinal == day
+        days = other.toordinal() - self.ordinal
+        self.note(days or 1)
+        return days == 0
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -84,8 +79,7 @@ class Clock(date):
     def __sub__(self, other: object) -> Any:
         if not isinstance(other, date):
             return NotImplemented
-        day = self._other(other)
-        return Span(self, 0 if day is None else self.ordinal - day, 0 if day is None else 1)
+        return Span(self, self.ordinal - other.toordinal(), 0 if other is self else 1)
 
     def __rsub__(self, other: object) -> Any:
         if not isinstance(other, date):
@@ -164,15 +158,15 @@ class RuleClock:
         facts: Mapping[str, object],
         lists: Mapping[str, Any],
         reference: Mapping[str, Any],
-        ordinal: int,
+        clock: Clock,
     ) -> tuple[Outcome, int]:
         """(outcome, the ordinal of the day)"""
         if self.daily:
-            (code,) = self.outcome(facts, lists, reference, date.fromordinal(ordinal))
-            return Outcome(code), ordinal + 1
-        clock = Clock.on(ordinal)
+            (code,) = self.outcome(facts, lists, reference, date.fromordinal(clock.ordinal))
+            return _OUTCOMES[code], clock.ordinal + 1
+        clock.wake = NEVER
         (code,) = self.outcome(facts, lists, reference, clock)
-        return Outcome(code), clock.wake
+        return _OUTCOMES[code], clock.wake
 
 
 def computes_with_the_day(plan: RulePlan) -> bool:

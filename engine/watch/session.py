@@ -6,14 +6,17 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.pack import load_pack
+from sancha.engine.policy.vocabulary import Vocabulary
+from sancha.engine.watch.book_events import BookSource
 from sancha.engine.watch.judge import Judge
 from sancha.engine.watch.outlet import Outlet, open_outlet
-from sancha.engine.watch.sources import Source
+from sancha.engine.watch.sources import Source, open_source
 from sancha.engine.watch.store import Store
 from sancha.engine.watch.watcher import Summary, Watcher
 
@@ -23,7 +26,7 @@ ENGINES = ("row", "live")
 def watch(
     pack: Path,
     store: Path,
-    sources: Sequence[Callable[[], Source[Any]]],
+    sources: Sequence[Callable[[Vocabulary], Source[Any]]],
     *,
     stream: BinaryIO,
     today: Callable[[], date],
@@ -65,7 +68,7 @@ def watch(
             for opened in sources:
                 if stopped():
                     break
-                source = opened()
+                source = opened(policy.vocabulary)
                 try:
                     _follow(source, watcher, outlet, stopped)
                 finally:
@@ -73,6 +76,36 @@ def watch(
         with kept.transaction():
             kept.set("written", str(outlet.last))
     return watcher.summary
+
+
+def sources_of(
+    names: Sequence[str],
+    *,
+    book: Path | None = None,
+    follow: bool = False,
+    kafka: str | None = None,
+    topic: str | None = None,
+    group: str = "sancha",
+    settings: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[Callable[[Vocabulary], Source[Any]]]:
+    """The sources that a command line names, opened one after the other: a book, files, a topic. None of them: standard
+    input."""
+    found: list[Callable[[Vocabulary], Source[Any]]] = []
+    if book is not None:
+        found.append(lambda vocabulary: BookSource(book, vocabulary))
+    for number, name in enumerate(names or ([] if book is not None or kafka is not None else ["-"]), 1):
+        found.append(partial(_opened, name, follow and number == len(names)))
+    if kafka is not None and topic is not None:
+        from sancha.engine.watch.kafka import KafkaSource, read_settings
+
+        given = read_settings(settings) if settings is not None else {}
+        found.append(lambda _: KafkaSource(kafka, topic, group=group, settings=given, tell=tell))
+    return found
+
+
+def _opened(name: str, follow: bool, _: Vocabulary) -> Source[Any]:
+    return open_source(name, follow=follow)
 
 
 def _follow(source: Source[Any], watcher: Watcher, outlet: Outlet, stopped: Callable[[], bool]) -> None:

@@ -24,7 +24,7 @@ from sancha.engine.policy.plan import Outcome
 from sancha.engine.run.row import Evaluator
 from sancha.engine.run.single import fill
 from sancha.engine.watch.alerts import Alert, Close, Course, Entry, Terms, Told, shown, tell
-from sancha.engine.watch.clock import NEVER, RuleClock
+from sancha.engine.watch.clock import NEVER, Clock, RuleClock
 from sancha.engine.watch.events import CLOSE, FILE, TICK, BadEvent, Event, after, order, read_event
 from sancha.engine.watch.judge import Judge, Request
 from sancha.engine.watch.loans import Loan, Moves, ReferenceLists, Snapshots, Ticks, by_day
@@ -32,7 +32,7 @@ from sancha.engine.watch.outlet import WRITTEN
 from sancha.engine.watch.store import LoanRow, Store
 
 #: Files that are kept in memory.
-MOST_FILES = 10_000
+MOST_FILES = 4_000
 #: Loans whose time has come that are judged at a time.
 _CHUNK = 500
 
@@ -45,6 +45,17 @@ class Summary:
     repeated: int = 0
     letters: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
+
+    def text(self) -> str:
+        letters = {reason: count for reason, count in sorted(self.letters.items()) if count > 0}
+        reasons = f" ({', '.join(f'{reason} {n:,}' for reason, n in letters.items())})" if letters else ""
+        kinds = ["raised", "withdrawn", "cleared", "escalated", "closed"]
+        kinds += sorted(self.alerts.keys() - set(kinds))
+        return (
+            f"events: {self.events:,} taken in, {self.repeated:,} known already\n"
+            f"dead letters: {sum(letters.values()):,}{reasons}\n"
+            f"alerts: {', '.join(f'{self.alerts[kind]:,} {kind}' for kind in kinds)}"
+        )
 
 
 @dataclass
@@ -432,9 +443,9 @@ class Watcher:
         batch: _Batch,
     ) -> None:
         """One day of a file, by the rules asked, each moved by an event or (None) by time."""
-        reference = self.reference.on(day)
+        reference, clock = self.reference.on(day), Clock.on(day)
         for rule, by in asked.items():
-            outcome, wake = self.rules[rule].judge(file.facts, file.lists, reference, day)
+            outcome, wake = self.rules[rule].judge(file.facts, file.lists, reference, clock)
             if wake < NEVER:
                 loan.wakes[rule] = wake
             else:
