@@ -166,10 +166,10 @@ def test_an_alert_is_cleared(tmp_path: Path) -> None:
     )
     visits = {"visits": [{"date": day("02-01")}, {"date": day("02-03")}, {"date": day("02-05")}]}
     found = timeline(loan_file(pack, visits), {}, pack, as_of=day("12-31"))
-    # Alerts come and go: no search between two days would find them all.
-    assert [(str(a.raised_on), str(a.cleared_on)) for a in found.alerts] == [
-        ("2024-02-01", "2024-02-03"),
-        ("2024-02-05", "2024-04-01"),
+    # Alerts come and go: no search between two days would find them all. The level is that of the rule's impact.
+    assert [(a.level, str(a.raised_on), str(a.cleared_on)) for a in found.alerts] == [
+        ("yellow", "2024-02-01", "2024-02-03"),
+        ("yellow", "2024-02-05", "2024-04-01"),
     ]
 
 
@@ -352,7 +352,7 @@ obligations: 1 met, 1 met late
                 More than 100.00 was paid
               not due: T-01
 
-2024-03-12  A due date passes (without an event)
+2024-03-12  A due date passes  without an event
               obligation missed T-01 Title (Payments 2, due 2024-03-11)
               alert raised (orange) T-01 Title
                 No visit within ten days
@@ -360,7 +360,7 @@ obligations: 1 met, 1 met late
 2024-03-13  Visits 2
               obligation met late T-01 Title (Payments 2, due 2024-03-11)
 
-2024-04-01  Time passes (without an event)
+2024-04-01  Time passes  without an event
               unknown: C-02
 
 2024-05-02  Review  level 2
@@ -510,6 +510,7 @@ def test_json_is_as_documented(pack: Pack) -> None:
         "rule": "T-01",
         "level": "orange",
         "raised_on": "2024-03-12",
+        "due": "2024-03-15",
         "cleared_on": None,
         "finding": {"en": "No visit within ten days"},
     }

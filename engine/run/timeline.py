@@ -7,9 +7,11 @@ days. A rule whose outcome cannot depend on the day alone is judged after events
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from sancha.engine.policy.plan import Outcome, RulePlan
 from sancha.engine.run.obligations import Obligation, Obligations, State
 from sancha.engine.run.row import Evaluator, Judgement, Reasons, Reference
 from sancha.engine.run.single import fill
+from sancha.engine.watch.alerts import Terms
 from sancha.engine.watch.events import Event, after, folded
 from sancha.engine.watch.history import events_of
 from sancha.engine.watch.judge import EXPLAINED
@@ -79,12 +82,13 @@ class Entry:
 class Alert:
     """A rule that was in breach from a day to the day before another (None: to the end), and why at first.
 
-    `level` is that of the rule's early-warning signal, None where it is none.
+    `level` and `due`, the last day to close it, are those with which a watcher raises it.
     """
 
     rule: str
-    level: str | None
+    level: str
     raised_on: dt.date
+    due: dt.date
     cleared_on: dt.date | None
     move: Move
 
@@ -107,7 +111,16 @@ class Timeline:
     later: int
     book: Book | None = None
 
-    @property
+    @cached_property
+    def levels(self) -> Mapping[str, str]:
+        """The level with which an alert of each rule is raised."""
+        return self._terms.levels
+
+    @cached_property
+    def _terms(self) -> Terms:
+        return Terms(self.pack)
+
+    @cached_property
     def alerts(self) -> tuple[Alert, ...]:
         """All alerts in the order in which they were raised."""
         found: list[Alert] = []
@@ -117,11 +130,12 @@ class Timeline:
                 rule = move.judgement.rule
                 if move.cleared:
                     place = open_.pop(rule)
-                    was = found[place]
-                    found[place] = Alert(rule, was.level, was.raised_on, entry.day, was.move)
+                    found[place] = dataclasses.replace(found[place], cleared_on=entry.day)
                 if move.raised:
                     open_[rule] = len(found)
-                    found.append(Alert(rule, self.pack.rules[rule].signal, entry.day, None, move))
+                    level = self.levels[rule]
+                    due = dt.date.fromordinal(self._terms.due(level, entry.day.toordinal()))
+                    found.append(Alert(rule, level, entry.day, due, None, move))
         return tuple(found)
 
     def finding(self, move: Move, lang: str) -> str:
@@ -148,6 +162,7 @@ class Timeline:
                     "rule": alert.rule,
                     "level": alert.level,
                     "raised_on": alert.raised_on.isoformat(),
+                    "due": alert.due.isoformat(),
                     "cleared_on": plain(alert.cleared_on),
                     "finding": self._findings(alert.move),
                 }

@@ -295,8 +295,8 @@ def _alert_lanes(
         x = axis.x(alert.raised_on)
         end = axis.x(alert.cleared_on or timeline.as_of)
         until = words("not_cleared") if alert.cleared_on is None else str(alert.cleared_on)
-        text = f"{words.level(alert.level)}: {alert.raised_on} – {until}"
-        kind = f"alert {alert.level or 'plain'}" + (" cleared" if alert.cleared_on else "")
+        text = f"{words(f'level.{alert.level}')}: {alert.raised_on} – {until}"
+        kind = f"alert {alert.level}" + (" cleared" if alert.cleared_on else "")
         row = places.get(("alert", alert.rule, alert.raised_on))
         x = min(x, end - 4.0)
         by_rule.setdefault(alert.rule, []).append(Mark(x, end - x, kind, text, row))

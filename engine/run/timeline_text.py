@@ -39,7 +39,7 @@ _OUTCOMES = {
     Outcome.WAIVED: "magenta",
     Outcome.NOT_DUE: "cyan",
 }
-LEVELS = {"red": "bold red", "orange": "bold dark_orange", "yellow": "bold yellow", None: "bold red"}
+LEVELS = {"red": "bold red", "orange": "bold dark_orange", "yellow": "bold yellow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +137,6 @@ class Teller(Words):
         vocabulary = timeline.pack.vocabulary
         spec = vocabulary.lists.get(obligation.list) or vocabulary.reference[obligation.list]
         return self.said(spec.label) + ("" if obligation.item is None else f" {obligation.item}")
-
-    def level(self, level: str | None) -> str:
-        return self("alert") if level is None else self(f"level.{level}")
 
     def counts(self, counts: Mapping[str, int], of: str) -> str:
         """`3 met, 1 missed`"""
@@ -290,7 +287,7 @@ def summary(timeline: Timeline, words: Teller) -> Iterator[str]:
 def _title(row: Row, timeline: Timeline, words: Teller) -> Text:
     text = Text(overflow="ellipsis", no_wrap=True)
     if row.event is None:
-        return text.append(row.title, style="italic").append(f" ({words('time_note')})", style="dim")
+        return text.append(row.title, style="italic").append(f"  {words('time_note')}", style="dim")
     text.append(row.title, style="" if row.silent else "bold")
     if row.facts:
         text.append(f"  {brief(row, timeline, words)}", style="dim")
@@ -311,13 +308,15 @@ def brief(row: Row, timeline: Timeline, words: Teller) -> str:
 
 
 def _effects(row: Row, timeline: Timeline, words: Teller) -> Iterator[RenderableType]:
+    levels = timeline.levels
     for change in row.changes:
         yield _hung(_change(change, timeline, words))
     for move in row.raised:
         rule = move.judgement.rule
-        level = timeline.pack.rules[rule].signal
-        text = Text(words("alert.raised"), style=LEVELS[level])
-        text.append("" if level is None else f" ({words.level(level)})")
+        level = levels[rule]
+        text = Text(
+            words("said_of", what=words("alert.raised"), about=words(f"level.{level}")), style=LEVELS[level]
+        )
         text.append(f" {rule} ").append(words.title(rule, timeline), style="not bold")
         yield _hung(text)
         yield _hung(Text(timeline.finding(move, words.lang), style="italic"), 4)
@@ -333,7 +332,7 @@ def _effects(row: Row, timeline: Timeline, words: Teller) -> Iterator[Renderable
         text = Text(
             f"{words(f'outcome.{outcome.text}')}{words('colon')}", style=_OUTCOMES.get(outcome, "dim")
         )
-        text.append(words("comma").join(_named(m) for m in moves), style="not bold")
+        text.append(", ".join(_named(m) for m in moves), style="not bold")
         yield _hung(text)
     if row.settled:
         counts = {outcome.text: n for outcome, n in row.settled}
@@ -347,13 +346,13 @@ def _named(move: Move) -> str:
 
 def _change(change: Change, timeline: Timeline, words: Teller) -> Text:
     o = change.obligation
+    about = words.about(o, timeline)
+    if o.due is not None:
+        about += words("comma") + words("due_on", day=o.due)
     text = Text(words(f"change.{o.state}"), style=_STATES[o.state])
     text.append(f" {o.rule}", style="bold")
-    due = "" if o.due is None else f", {words('due_on', day=o.due)}"
-    text.append(
-        f" {words.title(o.rule, timeline)} ({words.about(o, timeline)}{due})", style="not bold default"
-    )
-    return text
+    told = words("said_of", what=words.title(o.rule, timeline), about=about)
+    return text.append(f" {told}", style="not bold default")
 
 
 def _hung(text: Text, indent: int = 2) -> RenderableType:
