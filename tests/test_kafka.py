@@ -7,17 +7,22 @@ The real one is Tansu, which speaks Kafka's protocol and comes as a package (`ca
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small_pack import write_pack
 
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.watch.events import MOST_BYTES
@@ -249,6 +254,105 @@ def test_brokers_that_go_away_are_told_of_once_and_waited_for() -> None:
         assert next(batches) == []
     source.close()
     assert told == [f"no broker of Kafka answers at {address}: waiting for them"]
+
+
+# -- the watcher ------------------------------------------------------------------------------------------------------
+
+RULE = """
+    rule: R-1
+    judged on: as_of
+    in force: {from: 2020-01-01}
+    require: loan.amount <= 1000
+"""
+#: The command line; with an argument less where the process is killed between the store's commit and the offset's.
+WATCH = """
+import os, signal, sys
+from sancha.engine.watch import kafka
+if sys.argv.pop(1) == "killed":
+    kafka.KafkaSource.commit = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from sancha.cli import main
+main()
+"""
+
+
+class Watched:
+    """`sancha watch` on a topic, with a store and a file of alerts."""
+
+    def __init__(self, folder: Path, broker: Broker) -> None:
+        self.pack = write_pack(folder / "pack", RULE)
+        self.store, self.alerts, self.settings = (
+            folder / n for n in ("store", "alerts.jsonl", "kafka.properties")
+        )
+        self.settings.write_text("".join(f"{n}={v}\n" for n, v in SETTINGS.items()), encoding="utf-8")
+        self.broker, self.topic = broker, broker.topic()
+
+    def send(self, first: int, last: int) -> None:
+        """Events of loans, to two partitions; every second loan is in breach."""
+        messages: dict[int, list[bytes | None]] = {0: [], 1: []}
+        for n in range(first, last):
+            data = {"loan": {"amount": str(900 + 200 * (n % 2))}}
+            event = {"id": f"E{n}", "loan": f"L{n}", "at": "2024-12-30", "kind": "file", "data": data}
+            messages[n // 2 % 2].append(json.dumps(event).encode())
+        self.broker.send(self.topic, messages)
+
+    def start(self, how: str = "on") -> subprocess.Popen[str]:
+        options = ["--pack", self.pack, "--store", self.store, "--alerts", self.alerts, "--tick", "none"]
+        options += ["--kafka", self.broker.address, "--topic", self.topic, "--kafka-settings", self.settings]
+        command = [sys.executable, "-c", WATCH, how, "watch", *map(str, options)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def stored(self) -> int:
+        if not self.store.exists():
+            return 0
+        with closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as db:
+            try:
+                return int(db.execute("SELECT count(*) FROM events").fetchone()[0])
+            except sqlite3.Error:
+                return 0
+
+    def run_until(self, count: int) -> str:
+        """Watches until the store has so many events, then stops it as an operator does; what it told."""
+        process = self.start()
+        try:
+            until(lambda: process.poll() is not None or self.stored() >= count, "the events do not arrive")
+        finally:
+            process.terminate()
+            _, told = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, told
+        return told
+
+    def raised(self) -> list[str]:
+        lines = [json.loads(line) for line in self.alerts.read_text(encoding="utf-8").splitlines()]
+        assert [line["line"] for line in lines] == list(range(1, len(lines) + 1))
+        return [line["loan"] for line in lines if line["status"] == "raised"]
+
+
+def test_killed_between_the_store_and_the_offsets_nothing_is_lost_or_told_twice(
+    tmp_path: Path, broker: Broker
+) -> None:
+    watched = Watched(tmp_path, broker)
+    watched.send(0, 20)
+    killed = watched.start("killed")
+    killed.communicate(timeout=PATIENCE)
+    assert killed.returncode == -signal.SIGKILL
+    taken = watched.stored()
+    assert 0 < taken <= 20
+
+    watched.send(20, 30)
+    told = watched.run_until(30)
+    # The topic's first message is no event. What was taken in before came again, and was known.
+    assert sorted(watched.raised()) == sorted(f"L{n}" for n in range(30) if n % 2)
+    with closing(sqlite3.connect(watched.store)) as db:
+        assert db.execute("SELECT reason, place FROM letters").fetchall() == [
+            ("not JSON", f"{watched.topic}[0]@0")
+        ]
+    assert f"events: {30 - taken} taken in" in told
+
+    # The offsets were committed: nothing comes again.
+    watched.send(30, 32)
+    told = watched.run_until(32)
+    assert len(watched.raised()) == 16
+    assert "events: 2 taken in, 0 known already" in told
 
 
 # -- errors -----------------------------------------------------------------------------------------------------------
