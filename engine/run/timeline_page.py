@@ -253,9 +253,8 @@ def _obligation_lanes(
     places: dict[tuple[object, ...], int],
 ) -> Iterator[tuple[str, list[Mark]]]:
     by_rule: dict[str, list[list[Obligation]]] = {}
-    for o in sorted(
-        (o for o in timeline.obligations if o.opened_on and o.due), key=lambda o: (o.opened_on, o.due)
-    ):
+    dated = (o for o in timeline.obligations if o.opened_on and o.due)
+    for o in sorted(dated, key=lambda o: (o.opened_on, o.due, o.state)):
         lanes = by_rule.setdefault(o.rule, [])
         # Obligations that overlap stand in lanes of their own.
         lane = next((lane for lane in lanes if not _overlap(lane[-1], o)), None)
@@ -283,8 +282,10 @@ def _obligation_lanes(
 
 
 def _overlap(one: Obligation, other: Obligation) -> bool:
+    """Whether they would hide each other. Those of one day and state may: a row tells of each."""
     assert one.opened_on is not None and one.due is not None and other.opened_on is not None
-    return other.opened_on <= max(one.due, one.opened_on) and one.opened_on != other.opened_on
+    alike = (one.opened_on, one.due, one.state) == (other.opened_on, other.due, other.state)
+    return other.opened_on <= one.due and not alike
 
 
 def _alert_lanes(
