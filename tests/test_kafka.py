@@ -229,6 +229,27 @@ def test_a_partition_that_goes_to_another_member_is_left_to_it(broker: Broker) -
     assert sum("has other members" in text for text in told) >= 1
 
 
+def test_messages_that_were_deleted_before_they_were_read_are_told_of(mock: Broker) -> None:
+    """No broker at hand deletes messages at will: what one would answer is made up."""
+
+    class Answers:
+        def committed(self, partitions: list[Any], timeout: float) -> list[Any]:
+            return [
+                confluent_kafka.TopicPartition(topic, 0, 17),
+                confluent_kafka.TopicPartition(topic, 1, -1001),
+            ]
+
+        def get_watermark_offsets(self, partition: Any, timeout: float) -> tuple[int, int]:
+            return (41, 50)
+
+    topic = mock.topic()
+    told: list[str] = []
+    source = opened(mock, topic, told)
+    source._on_assign(Answers(), [confluent_kafka.TopicPartition(topic, n) for n in range(4)])
+    source.close()
+    assert told == [f"Kafka no longer holds {topic}[0]@17 to @40: they were deleted before they were read"]
+
+
 def test_brokers_that_go_away_are_told_of_once_and_waited_for() -> None:
     script = (
         "import confluent_kafka, sys, time; p = confluent_kafka.Producer({'test.mock.num.brokers': 1}); "
