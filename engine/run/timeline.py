@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -32,6 +32,8 @@ from sancha.engine.watch.judge import EXPLAINED
 
 #: The form of the JSON of a timeline.
 FORMAT = 1
+#: What shows how far the days (ordinals) of a timeline have come.
+Track = Callable[[range], Iterable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,7 @@ def timeline_of(
     as_of: dt.date | None = None,
     hindsight: bool = False,
     verify: bool = False,
+    track: Track = iter,
 ) -> Timeline:
     """The timeline of a loan file of a book; see `timeline`. `verify` first reads the book against its digest.
 
@@ -226,7 +229,7 @@ def timeline_of(
     opened = open_book(book, policy.vocabulary, verify=verify)
     file = read_file(opened, policy.vocabulary, loan_id)
     reference = read_reference(opened, policy.vocabulary)
-    return timeline(file, reference, policy, as_of=as_of, hindsight=hindsight, book=opened)
+    return timeline(file, reference, policy, as_of=as_of, hindsight=hindsight, book=opened, track=track)
 
 
 def timeline(
@@ -237,8 +240,9 @@ def timeline(
     as_of: dt.date | None = None,
     hindsight: bool = False,
     book: Book | None = None,
+    track: Track = iter,
 ) -> Timeline:
-    """The timeline of a loan file until a day, that of the book unless it is given.
+    """The timeline of a loan file until a day, that of the book unless it is given; `track` walks over its days.
 
     Reference lists are as they stand in the book throughout: it does not say since when.
     """
@@ -249,7 +253,7 @@ def timeline(
     history = _History(evaluator, pack, reference)
     events = events_of(file, pack.vocabulary, day)
     known = [event for event in events if event.at.date() <= day]
-    entries = tuple(history.entries(file.id, known, day))
+    entries = tuple(history.entries(file.id, known, day, track))
     return Timeline(
         pack,
         file.id,
@@ -276,13 +280,13 @@ class _History:
         self.judged: dict[str, Judgement] = {}
         self.obligations: dict[object, Obligation] = {}
 
-    def entries(self, loan: str, events: list[Event], last: dt.date) -> Iterator[Entry]:
+    def entries(self, loan: str, events: list[Event], last: dt.date, track: Track) -> Iterator[Entry]:
         """One an event, and one a day on which time alone moved something."""
         vocabulary = self.pack.vocabulary
         self.file = folded(loan, (), vocabulary)
         by_day = {day: list(group) for day, group in groupby(events, lambda e: e.at.date())}
         first = events[0].at.date()
-        for number in range(first.toordinal(), last.toordinal() + 1):
+        for number in track(range(first.toordinal(), last.toordinal() + 1)):
             day = dt.date.fromordinal(number)
             if day != first:
                 # Until its day is known, a rule is judged on the day at hand.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +26,8 @@ from sancha.engine.run.timeline import Alert, Change, Entry, Move, Timeline, tim
 from sancha.engine.watch.events import FILE, Event
 
 LANGUAGES = ("en", "zh")
+#: Days that take a few seconds.
+_MANY = 10_000
 _STATES = {
     State.OPEN: "cyan",
     State.MET: "green",
@@ -222,7 +225,7 @@ def tell(
     from sancha.engine.run.timeline_page import write_page
 
     known_language(lang)
-    found = timeline_of(book, pack, loan_id, as_of=as_of, hindsight=hindsight, verify=verify)
+    found = timeline_of(book, pack, loan_id, as_of=as_of, hindsight=hindsight, verify=verify, track=_track)
     written = [path for path in (html, json_file) if path is not None]
     if html is not None:
         write_page(found, lang, html)
@@ -232,6 +235,12 @@ def tell(
         Text(f"{'' if number else chr(10)}{path}", overflow="fold") for number, path in enumerate(written)
     ]
     return Group(in_table(found, lang), *shown)
+
+
+def _track(days: range) -> Iterable[int]:
+    """With a bar, where a date of long ago makes it many days."""
+    console = Console(stderr=True)
+    return track(days, "days", console=console, transient=True, disable=len(days) < _MANY)
 
 
 def known_language(lang: str) -> None:
