@@ -82,21 +82,28 @@ def replacing_folder(target: Path, mark: str) -> Iterator[Path]:
                 code="E0730",
             )
         _make(target.parent)
-        work = _beside(target)
-        new, old = work / "new", work / "old"
+        new = _beside(target)
         try:
-            new.mkdir(parents=True)
+            new.mkdir()
             yield new
-            if target.exists():
-                target.rename(old)
-            try:
-                new.rename(target)
-            except OSError:
-                if old.exists():
-                    old.rename(target)
-                raise
+            take_place(new, target)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def take_place(new: Path, target: Path) -> None:
+    """Gives the folder `new` the name `target`. An older one of that name goes away last; after an error it stays."""
+    if not target.exists():
+        new.rename(target)
+        return
+    old = _beside(target)
+    target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _make(folder: Path) -> None:

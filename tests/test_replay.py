@@ -573,7 +573,7 @@ results.RunWriter.commit = deadly(results.RunWriter.commit)
 results.ParquetAppender.take_ends = deadly(results.ParquetAppender.take_ends)
 results.ParquetAppender.finish = deadly(results.ParquetAppender.finish)
 results._added_up = deadly(results._added_up)
-results._replace = deadly(results._replace)
+results.take_place = deadly(results.take_place)
 folder = Path(sys.argv[2])
 replay.replay(folder / "book", folder / "pack", folder / "run", progress=False)
 """

@@ -39,6 +39,7 @@ from sancha.engine.book.schema import (
     tables,
 )
 from sancha.engine.diagnostics import SanchaError, did_you_mean
+from sancha.engine.files import take_place
 from sancha.engine.policy.vocabulary import Field, Vocabulary
 
 __all__ = [
@@ -220,7 +221,7 @@ class BookWriter:
             "source": self._source,
         }
         self.add_json(BOOK_FILE, header)
-        _replace(self._folder, self._target)
+        take_place(self._folder, self._target)
         # The writers of the tables have seen to the order.
         return dataclasses.replace(_book(self._target, header), ordered=True)
 
@@ -401,22 +402,6 @@ def digest_of(folder: Path) -> str:
                 f"{path.relative_to(folder).as_posix()} {hashlib.file_digest(file, 'sha256').hexdigest()}\n"
             )
     return "sha256:" + hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
-
-
-def _replace(new: Path, target: Path) -> None:
-    """Give the folder `new` the name `target`; an older book of that name goes away last."""
-    if not target.exists():
-        new.rename(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
-    target.rename(old / target.name)
-    try:
-        new.rename(target)
-    except OSError:
-        (old / target.name).rename(target)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _with_counts(loans: pa.Table, given: Mapping[str, pa.Table], vocabulary: Vocabulary) -> pa.Table:

@@ -27,6 +27,7 @@ from sancha.engine.book.loan_file import LoanFile
 from sancha.engine.book.schema import LOAN_ID, LOANS
 from sancha.engine.book.store import Book, open_book, read_files, read_reference
 from sancha.engine.diagnostics import SanchaError, did_you_mean
+from sancha.engine.files import take_place
 from sancha.engine.policy.as_if import as_if as always
 from sancha.engine.policy.as_if import last_change, version_on
 from sancha.engine.policy.differences import (
@@ -158,7 +159,7 @@ def impact(
     work = out.parent / f".{out.name}.partial"
     try:
         work.mkdir(parents=True, exist_ok=True)
-        for left in (*work.glob("result.*"), *work.glob("before.*")):
+        for left in work.glob("result.*"):
             shutil.rmtree(left)
         first = old_run or _run(book, before, work / "old", opened, options, progress)
         same = before.digest == after.digest
@@ -176,7 +177,7 @@ def impact(
             json.dumps(as_json(found), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
         write_page(found, lang, staged / "impact.html")
-        _replace(staged, out, work)
+        take_place(staged, out)
     except duckdb.InterruptException:
         raise
     except OSError as error:
@@ -787,20 +788,3 @@ def _groups(
                     )
                 )
     return counts, changes
-
-
-# -- the folder --------------------------------------------------------------------------------------------------------
-
-
-def _replace(new: Path, out: Path, work: Path) -> None:
-    """Give the folder `new` the name `out`; an older comparison of that name goes away last."""
-    if out.exists():
-        aside = Path(tempfile.mkdtemp(prefix="before.", dir=work))
-        out.rename(aside / out.name)
-        try:
-            new.rename(out)
-        except OSError:
-            (aside / out.name).rename(out)
-            raise
-    else:
-        new.rename(out)

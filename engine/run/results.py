@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +22,7 @@ import pyarrow as pa
 
 import sancha
 from sancha.engine.diagnostics import SanchaError
+from sancha.engine.files import take_place
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.run.parquet_append import End, ParquetAppender, intact
 
@@ -280,7 +280,7 @@ class RunWriter:
         try:
             self._close()
             if error is None and self.run is not None:
-                _replace(self.folder, self.out)
+                take_place(self.folder, self.out)
         except OSError as failure:
             error = error or failure
         finally:
@@ -532,19 +532,3 @@ def _cannot_write(error: Exception, out: Path) -> SanchaError:
         return SanchaError(f"the book could not be judged: {text}", where=out)
     reason = "no space is left on the disk" if full else getattr(error, "strerror", None) or text
     return SanchaError(f"cannot write the run: {reason}", where=out, help="nothing was left behind")
-
-
-def _replace(new: Path, out: Path) -> None:
-    """Give the folder `new` the name `out`; an older run of that name goes away last."""
-    if not out.exists():
-        new.rename(out)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".old", dir=out.parent))
-    out.rename(old / out.name)
-    try:
-        new.rename(out)
-    except OSError:
-        (old / out.name).rename(out)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
