@@ -25,7 +25,7 @@ from small_pack import loan_file, small_pack
 from typer.testing import CliRunner
 
 from sancha.cli import app
-from sancha.engine.book.loan_file import LoanFile
+from sancha.engine.book.loan_file import LoanFile, plain_item
 from sancha.engine.book.schema import LOANS, table_schema
 from sancha.engine.book.store import Book, iter_files, open_book, read_file, read_reference, write_book
 from sancha.engine.diagnostics import SanchaError
@@ -37,7 +37,7 @@ from sancha.engine.run.row import Evaluator, Reference
 from sancha.engine.run.timeline import Timeline, timeline, timeline_of
 from sancha.engine.run.timeline_page import GAP, Axis, write_page
 from sancha.engine.run.timeline_text import in_table
-from sancha.engine.watch.events import folded
+from sancha.engine.watch.events import Event, event_json, folded, order
 from sancha.engine.watch.history import events_of
 
 RULES = Path(__file__).parent.parent / "rules"
@@ -309,6 +309,67 @@ def check_days(pack: Pack, book: Book, files: Iterator[LoanFile], rng: random.Ra
             # The last day is the day of the book: what a replay says of the file.
             assert found.file == file
             assert list(found.outcomes) == Evaluator(pack).judge(file, reference, found.as_of)
+
+
+def watched(
+    pack: Pack, files: list[LoanFile], book: Book | None, as_of: dt.date, folder: Path
+) -> set[tuple[Any, ...]]:
+    """The alerts that a watcher raises of the events of files, and the days on which they were cleared."""
+    events = [event for file in files for event in events_of(file, pack.vocabulary, as_of)]
+    if book is not None:
+        for name, rows in read_reference(book, pack.vocabulary).items():
+            spec = pack.vocabulary.reference[name]
+            events += [
+                Event(f"{name}/{n}", "", dt.datetime.min, name, plain_item(row, spec))
+                for n, row in enumerate(rows)
+            ]
+    events.append(Event("end", "", dt.datetime.combine(as_of, dt.time.max), "tick", {}))
+    lines = "".join(event_json(event) + "\n" for event in sorted(events, key=order))
+    (folder / "events.jsonl").write_text(lines, encoding="utf-8")
+    options = {"--pack": pack.path, "--store": folder / "store", "--alerts": folder / "alerts.jsonl"}
+    done = CliRunner().invoke(
+        app,
+        [
+            "watch",
+            str(folder / "events.jsonl"),
+            *(str(part) for option in options.items() for part in option),
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    told = [json.loads(line) for line in (folder / "alerts.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {line["status"] for line in told} <= {"raised", "cleared", "escalated", "lowered"}
+    cleared = {line["id"]: line["on"] for line in told if line["status"] == "cleared"}
+    return {
+        (line["loan"], line["rule"], line["level"], line["on"], line["due"], cleared.get(line["id"]))
+        for line in told
+        if line["status"] == "raised"
+    }
+
+
+def alerts_of(found: Timeline) -> set[tuple[Any, ...]]:
+    return {
+        (found.loan_id, a.rule, a.level, str(a.raised_on), str(a.due), a.cleared_on and str(a.cleared_on))
+        for a in found.alerts
+    }
+
+
+def test_a_watcher_raises_the_same_alerts(pack: Pack, tmp_path: Path) -> None:
+    file, as_of = small_file(pack), day("12-31")
+    found = alerts_of(timeline(file, {}, pack, as_of=as_of))
+    assert len(found) == 2
+    assert watched(pack, [file], None, as_of, tmp_path) == found
+
+
+def test_a_watcher_raises_the_same_alerts_of_the_demonstration_book(tmp_path: Path) -> None:
+    if not DEMO.exists():
+        pytest.skip("needs demo/book; run `make demo`")
+    pack = load_pack(RULES)
+    book = open_book(DEMO, pack.vocabulary)
+    reference = read_reference(book, pack.vocabulary)
+    files = list(islice(iter_files(book, pack.vocabulary), 400, 412))
+    found = set().union(*(alerts_of(timeline(file, reference, pack, book=book)) for file in files))
+    assert found
+    assert watched(pack, files, book, book.as_of, tmp_path) == found
 
 
 # -- as it is shown ---------------------------------------------------------------------------------------------------
