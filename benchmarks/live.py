@@ -5,7 +5,7 @@
     .venv/bin/python benchmarks/live.py --publish live
 
 Files and events are of the demonstration pack: a synthetic book, and the events by which its files became known, in
-order of time, the reference lists first.
+order of time, from the opening of each file to the day of the book.
 
     files     files a second by the ways of `engines.py`, in turn, in one process; ratios are of the same round
     rates     events a second of `watch`, from a file of events into a new store: by the row evaluator on one core, and
@@ -28,7 +28,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,13 +36,13 @@ from pathlib import Path
 import engines
 import published
 
-from sancha.engine.book.loan_file import plain_item
-from sancha.engine.book.store import Book, iter_files, open_book, read_reference
+from sancha.engine.book.store import open_book
 from sancha.engine.book.synthesize import synthesize
+from sancha.engine.files import write_file
 from sancha.engine.policy.pack import load_pack
 from sancha.engine.policy.vocabulary import Vocabulary
-from sancha.engine.watch.events import Event, event_json, order
-from sancha.engine.watch.history import events_of
+from sancha.engine.watch.book_events import events_of_book
+from sancha.engine.watch.events import event_json, order
 
 ROOT = Path(__file__).resolve().parent.parent
 PACK = ROOT / "rules"
@@ -74,32 +74,23 @@ def book_of(folder: Path, loans: int, vocabulary: Vocabulary) -> Path:
 
 
 def events_file(folder: Path, count: int, vocabulary: Vocabulary) -> Path:
-    """So many events as lines of JSON, those of the reference lists besides."""
+    """The whole histories of as many loans as have so many events, as lines of JSON in order of time."""
     place = folder / f"events-{count}.jsonl"
     if place.exists():
         return place
     book = open_book(book_of(folder, max(200, count // EVENTS_OF_A_LOAN), vocabulary), vocabulary)
-    told = [
-        (order(event), event_json(event))
-        for file in iter_files(book, vocabulary)
-        for event in events_of(file, vocabulary, book.as_of)
-    ]
+    told: list[tuple[tuple[datetime, str], str]] = []
+    loan = ""
+    for event in events_of_book(book, vocabulary):
+        if event.loan != loan and len(told) >= count:
+            break
+        loan = event.loan
+        told.append((order(event), event_json(event)))
     if len(told) < count:
-        raise SystemExit(f"the book has {len(told)} events only: fewer, or another EVENTS_OF_A_LOAN")
+        raise SystemExit(f"the book has {len(told):,} events only: fewer, or another EVENTS_OF_A_LOAN")
     told.sort()
-    first = told[0][0][0]
-    with place.open("w", encoding="utf-8") as out:
-        for event in reference_events(book, vocabulary, first):
-            out.write(event_json(event) + "\n")
-        for _, line in told[:count]:
-            out.write(line + "\n")
+    write_file(place, "".join(f"{line}\n" for _, line in told))
     return place
-
-
-def reference_events(book: Book, vocabulary: Vocabulary, at: datetime) -> Iterator[Event]:
-    for name, rows in read_reference(book, vocabulary).items():
-        for number, row in enumerate(rows or (), 1):
-            yield Event(f"{name}/{number}", "", at, name, plain_item(dict(row), vocabulary.reference[name]))
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
@@ -241,7 +232,7 @@ def latency(folder: Path, run: str, events: Path, seconds: int) -> Latency:
         for line in process.stdout:
             now = time.perf_counter()
             alert = json.loads(line)
-            at = sent.get(alert.get("by") or "")
+            at = sent.get(alert.get("opened_by") or alert.get("by") or "")
             if at is not None:
                 times.append((now - at) * 1e3)
 
@@ -351,10 +342,10 @@ def main() -> None:
     )
     parser.add_argument("--parts", default=",".join(PARTS), help="only these, by commas")
     parser.add_argument("--files", type=int, default=300)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=50_000, help="by the row evaluator")
-    parser.add_argument("--live-events", type=int, default=5_000, help="by durable_rules")
-    parser.add_argument("--seconds", type=int, default=60, help="of the latency")
+    parser.add_argument("--live-events", type=int, default=6_000, help="by durable_rules")
+    parser.add_argument("--seconds", type=int, default=120, help="of the latency")
     parser.add_argument("--memory-events", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, default=Path("/tmp/sancha-benchmark-live"))
     parser.add_argument("--publish", metavar="NAME", help="keep the tables as benchmarks/results/NAME.md")
