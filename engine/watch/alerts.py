@@ -108,13 +108,14 @@ class Close:
 
 @dataclass(slots=True)
 class Entry:
-    """Something told of an alert: raised, again, cleared, escalated, lowered, closed."""
+    """Something told of an alert: raised, again, cleared, escalated, lowered, closed. Which of the events of its day
+    it came `by` makes no difference."""
 
     day: int
     kind: str
     level: str
     due: int | None
-    by: str | None
+    by: str | None = field(compare=False)
 
 
 @dataclass(slots=True)
@@ -296,8 +297,11 @@ class Course:
         if alert.close is not None and alert.close.day < day:
             return
         alert.clean.append(day)
-        last_change = max(alert.spells[-1].start, *(s.day for s in alert.steps[1:]), 0)
-        if sum(clean > last_change for clean in alert.clean) < CLEAN:
+        # A level goes up as a day begins, before the judging of that day, and down by it.
+        since = alert.spells[-1].start + 1
+        for before, step in zip(alert.steps, alert.steps[1:], strict=False):
+            since = max(since, step.day + (LEVELS.index(step.level) < LEVELS.index(before.level)))
+        if sum(clean >= since for clean in alert.clean) < CLEAN:
             return
         own = self.terms.levels[self.rule]
         if LEVELS.index(alert.level) > LEVELS.index(own):
@@ -337,7 +341,7 @@ def tell(alert: Alert, because: str) -> list[Told]:
         while same < min(len(told), len(entries)) and told[same] == entries[same]:
             same += 1
         fields: dict[str, Any] = {}
-        if told[0] != entries[0] or alert.told_statement != alert.statement:
+        if told[0] != entries[0] or _without(alert.told_statement) != _without(alert.statement):
             fields |= {"why": because, **alert.statement}
         if same < len(told):
             gone = [{"status": entry.kind, "on": shown(entry.day)} for entry in told[same:]]
@@ -350,6 +354,10 @@ def tell(alert: Alert, because: str) -> list[Told]:
         out.append(Told(entry.kind, entry, alert.statement if entry.kind == "raised" else {}))
     alert.told, alert.told_statement, alert.told_owner = entries, alert.statement, alert.owner
     return out
+
+
+def _without(statement: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in statement.items() if name != "opened_by"}
 
 
 def shown(day: int | None) -> str | None:

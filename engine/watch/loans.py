@@ -218,7 +218,7 @@ class Ticks:
         found = 0
         if self.every == "weekly":
             found = day - (day - 1) % 7
-        elif self.every == "monthly":
+        elif self.every == "monthly" and day:
             found = dt.date.fromordinal(day).replace(day=1).toordinal()
         at = bisect_right(self.told, day)
         return max(found, self.told[at - 1]) if at else found
