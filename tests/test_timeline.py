@@ -451,7 +451,7 @@ def test_texts_have_the_same_slots_in_both_languages() -> None:
 class _Page(HTMLParser):
     """Ids, links within the page, and elements left open."""
 
-    VOID = frozenset({"meta", "link", "line", "rect", "circle", "path"})
+    VOID = frozenset({"br", "meta", "link", "line", "rect", "circle", "path"})
 
     def __init__(self) -> None:
         super().__init__()

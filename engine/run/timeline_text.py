@@ -312,6 +312,7 @@ def brief(row: Row, timeline: Timeline, words: Teller) -> str:
     told = []
     for (name, value), (label, text) in zip(row.event.data.items(), row.facts, strict=True):
         if value != str(row.day):
+            text = " ".join(text.split())
             told.append(text if fields[name].type.name in ("text", "one of") else f"{label} {text}")
     return words("comma").join(told)
 
