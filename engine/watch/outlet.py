@@ -66,11 +66,16 @@ class FileOutlet:
         self.path, self.store = path, store
         with self._told():
             self.file = path.open("ab+", buffering=0)
-            tail = _cut(self.file)
-        with store.told():
-            self.last = int(store.setting(WRITTEN) or 0) if tail is None else self._number(tail)
-            waiting = list(store.lines(self.last))
-        self.write(waiting)
+        try:
+            with self._told():
+                tail = _cut(self.file)
+            with store.told():
+                self.last = int(store.setting(WRITTEN) or 0) if tail is None else self._number(tail)
+                waiting = list(store.lines(self.last))
+            self.write(waiting)
+        except BaseException:
+            self.file.close()
+            raise
 
     def _number(self, tail: bytes) -> int:
         """The number of the last line of the file."""

@@ -39,8 +39,8 @@ CREATE TABLE alerts (id TEXT PRIMARY KEY, loan TEXT NOT NULL, state TEXT NOT NUL
 CREATE INDEX alerts_of_loan ON alerts (loan);
 CREATE TABLE lines (number INTEGER PRIMARY KEY, alert TEXT NOT NULL, text TEXT NOT NULL);
 CREATE TABLE letters (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, place TEXT NOT NULL, digest BLOB NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
-    waits_for TEXT, text TEXT NOT NULL, UNIQUE (place, digest)
+    number INTEGER PRIMARY KEY AUTOINCREMENT, place TEXT NOT NULL, digest BLOB NOT NULL, reason TEXT NOT NULL,
+    message TEXT NOT NULL, waits_for TEXT, text TEXT NOT NULL, UNIQUE (place, digest)
 );
 CREATE INDEX letters_that_wait ON letters (waits_for) WHERE waits_for IS NOT NULL;
 """
