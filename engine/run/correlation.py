@@ -71,6 +71,11 @@ class Correlation:
         return CLOCK_KIND - 1 - 2 * self.number
 
     @property
+    def lets(self) -> frozenset[str]:
+        """The lets of the trigger whose truth follows from what becomes of its obligations."""
+        return frozenset(f"{name}{self.version}" for name in (LATE, OPEN, ANY))
+
+    @property
     def answer_kind(self) -> int:
         return CLOCK_KIND - 2 - 2 * self.number
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self
@@ -226,11 +226,11 @@ class Session:
                 truths[number][ANY] = True
             for fact in obligations:
                 given[number, fact["k"]] = run.give(fact)
+                self._take_met(run, given)
             for fact in answers:
                 run.give(fact)
-        met = {(number, _obligation(message)) for number, message in run.fired_of(MET)}
-        for place in sorted(met):
-            run.take(given[place])
+                # What is met is taken away at once: it would meet every other answer as well.
+                self._take_met(run, given)
         if given:
             run.give({"t": CLOCK_KIND, "one": 1, "day": encoded(as_of, texts)})
         for let in (LATE, OPEN):
@@ -243,6 +243,12 @@ class Session:
                 if (term := terms.get(f"{let}{version}")) is not None:
                     whole |= {term.missing: 1} if truth is None else {term.missing: 0, term.name: int(truth)}
         return whole
+
+    @staticmethod
+    def _take_met(run: _Run, given: dict[tuple[int, int], str]) -> None:
+        """Take away the obligations that were met."""
+        for number, message in run.fired_of(MET):
+            run.take(given.pop((number, _obligation(message))))
 
     def _facts(
         self,
@@ -306,7 +312,7 @@ class _Run:
         return self
 
     def __exit__(self, *error: object) -> None:
-        engine.delete_state(self.handle, self.sid)
+        _asked(engine.delete_state, self.handle, self.sid)
 
     def give(self, fact: Mapping[str, Any]) -> str:
         """Give the engine a fact, and note what fires: the loop of `Ruleset.do_actions`, without reading the facts that
@@ -314,12 +320,12 @@ class _Run:
         self.given += 1
         # Names and whole numbers, and the name of the state: as Python writes them they are JSON but for the quotes.
         text = str({"sid": self.sid, "id": self.given, **fact}).replace("'", '"')
-        self._follow(engine.assert_fact(self.handle, text))
+        self._follow(_asked(engine.assert_fact, self.handle, text))
         return text
 
     def take(self, text: str) -> None:
         """Take a fact away that was given. Raises EngineError."""
-        self._follow(engine.retract_fact(self.handle, text))
+        self._follow(_asked(engine.retract_fact, self.handle, text))
 
     def _follow(self, answer: tuple[int, Any]) -> None:
         result, state = answer
@@ -327,7 +333,7 @@ class _Run:
             return
         if result != _TAKEN:
             raise EngineError(f"the engine refused a fact ({result})")
-        started = engine.start_action_for_state(self.handle, state)
+        started = _asked(engine.start_action_for_state, self.handle, state)
         if not started:
             return
         context, message = started
@@ -336,16 +342,24 @@ class _Run:
             self.fired.append((message[2 : message.index('"', 2)], message))
             if len(self.fired) > _MOST_FIRED:
                 raise EngineError("the engine fires without end")
-            engine.update_state(self.handle, context)
-            message = engine.complete_and_start_action(self.handle, state)
+            _asked(engine.update_state, self.handle, context)
+            message = _asked(engine.complete_and_start_action, self.handle, state)
 
     def fired_of(self, conclusion: str) -> list[tuple[int, str]]:
-        """The rules of triggers with this conclusion that fired: their numbers, and what the engine tells."""
-        return [
-            (int(name[len(conclusion) :]), message)
-            for name, message in self.fired
-            if name.startswith(conclusion)
-        ]
+        """The rules of triggers with this conclusion that fired since this was asked: their numbers, and what the
+        engine tells."""
+        found = [fired for fired in self.fired if fired[0].startswith(conclusion)]
+        if found:
+            self.fired = [fired for fired in self.fired if not fired[0].startswith(conclusion)]
+        return [(int(name[len(conclusion) :]), message) for name, message in found]
+
+
+def _asked(function: Callable[..., Any], *given: Any) -> Any:
+    """What the engine answers. Raises EngineError where it says that it cannot."""
+    try:
+        return function(*given)
+    except engine.error as error:
+        raise EngineError(str(error)) from error
 
 
 def _obligation(message: str) -> int:

@@ -34,7 +34,8 @@ _CHUNK = 8
 #: Starts in a row that may fail before the engine is given up.
 _MOST_STARTS = 3
 
-_BEYOND = "a number beyond what the engine holds exactly"
+#: The note of a finding for which the engine was not asked.
+BEYOND = "a number beyond what the engine holds exactly"
 
 
 class LiveEvaluator:
@@ -65,7 +66,7 @@ class LiveEvaluator:
             except EngineError as error:
                 answers |= dict.fromkeys(asked, str(error))
                 continue
-            answers |= {id: _BEYOND if found is None else found for id, found in concluded.items()}
+            answers |= {id: BEYOND if found is None else found for id, found in concluded.items()}
         return [_confirmed(row, answers[row.judgement.rule]) for row in rows]
 
 

@@ -7,20 +7,20 @@ where all its inputs are known; for the rest the guard asks the row evaluator.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 from sancha.engine.feel import core as c
 from sancha.engine.feel import types as t
 from sancha.engine.policy.tables import Table
 from sancha.engine.run.index import Interval, Region
+from sancha.engine.run.ruleset_limits import within
 from sancha.engine.run.to_python import fold
 
-#: Rules that the rows of a table may come to; the rules of a ruleset where a file meets one row at most, and otherwise.
+#: Rules that the rows of a table may come to.
 MOST_ROWS = 600
-_ALONE, _TOGETHER = 180, 56
 _KIND = 0
 Constant = Callable[[c.Core], int | None]
 
@@ -82,10 +82,21 @@ def table_rules(number: int, table: Table, constant: Constant) -> TableRules | N
         for n, conditions in enumerate(ways):
             pattern = [{"t": _KIND}, *conditions]
             found[f"{row}x{n}"] = {"all": [{"r": {"$and": pattern} if len(pattern) > 1 else pattern[0]}]}
-    size = _ALONE if table.hit_policy == "unique" else _TOGETHER
-    names = list(found)
-    parts = [names[start : start + size] for start in range(0, len(names), size)]
-    return TableRules(number, table, tuple({name: found[name] for name in part} for part in parts))
+    return TableRules(number, table, _parted(found))
+
+
+def _parted(rules: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Rulesets that the engine holds."""
+    names = list(rules)
+    size = len(names)
+    while True:
+        parts = [
+            {name: rules[name] for name in names[start : start + size]}
+            for start in range(0, len(names), size)
+        ]
+        if all(map(within, parts)):
+            return tuple(parts)
+        size = -(-size // 2)
 
 
 def _ways(
@@ -100,7 +111,7 @@ def _ways(
         if None in some:
             return None
         asked.append([conditions for conditions in some if conditions is not None])
-    return [[x for conditions in way for x in conditions] for way in product(*asked)]
+    return [[x for conditions in way for x in conditions] for way in itertools.product(*asked)]
 
 
 def _conditions(

@@ -13,23 +13,25 @@ truth is computed by the guard, and `RuleParts.guarded` names it.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
+from enum import IntEnum
 from typing import Any
 
 from sancha.engine.feel import core as c
 from sancha.engine.feel import types as t
 from sancha.engine.policy.pack import AS_OF
 from sancha.engine.policy.plan import Outcome, Plan, RulePlan
-from sancha.engine.run.correlation import ANY, LATE, OPEN, Correlation, correlated
+from sancha.engine.run.correlation import Correlation, correlated
+from sancha.engine.run.ruleset_limits import within
 from sancha.engine.run.table_rulesets import DecidedTable, TableRules, table_rules
 
 #: Ways to an outcome, of one condition or of a rule; beyond it the condition becomes a term.
 MOST_WAYS = 24
-#: What a ruleset holds at most, and what a fact may meet of it: of more than 64 met, durable_rules fires nothing.
-MOST_RULES = 200
-MOST_MET = 56
+#: Rules of a ruleset, but for a rule of the pack that has more: larger rulesets are no faster.
+_ENOUGH = 100
 #: Numbers are whole numbers of millionths. Beyond ±2^53 the engine, which reads some as binary floats, is not exact.
 SCALE = 6
 LIMIT = 2**53
@@ -149,7 +151,7 @@ def encoded(value: object, texts: dict[str, int]) -> int:
             if whole != moved:
                 raise Beyond
         case dt.datetime():
-            return (value - _EPOCH) // _MICROSECOND
+            whole = (value - _EPOCH) // _MICROSECOND
         case dt.date():
             return value.toordinal()
         case _:
@@ -220,6 +222,15 @@ class _Truths:
         return self.missing if truth is None else self.true if truth else self.false
 
 
+class _Shut(IntEnum):
+    """What of a rule becomes a term, the less of it the better: nothing but what has to, the conditions that have
+    names, such as `applies`, or the outcome itself."""
+
+    NOTHING = 0
+    NAMED = 1
+    OUTCOME = 2
+
+
 class _RuleCompiler:
     """The ways to the outcomes of one rule."""
 
@@ -231,7 +242,7 @@ class _RuleCompiler:
         for name, core in plan.lets:
             self.bound[name] = c.rewrite(core, self.with_tables)
         self._by_obligations: frozenset[str] = frozenset()
-        self.whole = False
+        self.shut = _Shut.NOTHING
         self.known: dict[c.Core, _Truths] = {}
         self.used: dict[Term, None] = {}
         self.guarded: dict[Term, None] = {}
@@ -245,28 +256,32 @@ class _RuleCompiler:
             if found is not None:
                 terms.correlations += 1
                 self.correlations.append(found)
-                self._by_obligations |= {f"{name}{version}" for name in (LATE, OPEN, ANY)}
+                self._by_obligations |= found.lets
 
     def parts(self) -> RuleParts:
-        try:
-            ways = self.outcomes(self.plan.code)
-        except TooMany:
-            # Then the truth of each named condition, such as `applies`, is a term.
-            self.whole = True
+        ways: Mapping[Outcome, Ways] = {}
+        for shut in _Shut:
+            self.shut = shut
             self.known.clear()
-            ways = self.outcomes(self.plan.code)
+            try:
+                ways = self.outcomes(self.plan.code)
+            except TooMany:
+                continue
+            if within(_written(_conclusions(ways), self.correlations)[0]):
+                break
         # What became part of a greater condition whose truth is a term is not asked for.
         asked = {
             term for found in ways.values() for way in found for atom, _ in way for term in _terms_of(atom)
         }
+        concluded = {name: term for name, term in self.concluded.items() if term in asked}
         return RuleParts(
             self.plan.id,
             tuple(self.bound.items()),
             tuple(self.tables.values()),
             tuple(term for term in self.used if term in asked),
             tuple(term for term in self.guarded if term in asked),
-            {name: term for name, term in self.concluded.items() if term in asked},
-            tuple(self.correlations),
+            concluded,
+            tuple(found for found in self.correlations if found.lets & concluded.keys()),
             ways,
         )
 
@@ -298,6 +313,13 @@ class _RuleCompiler:
 
     def outcomes(self, node: c.Core) -> dict[Outcome, Ways]:
         """The ways to each outcome."""
+        if self.shut == _Shut.OUTCOME:
+            found = self.term(node)
+            self.guarded[found] = None
+            return {
+                outcome: _one(Atom("=", found, encoded(int(outcome), self.terms.texts)), True)
+                for outcome in Outcome
+            }
         match node:
             case c.Const(value=int(code)):
                 return {Outcome(code): _ALWAYS}
@@ -350,7 +372,7 @@ class _RuleCompiler:
             case c.Var() if node.name in self._by_obligations:
                 self.concluded[node.name] = self.term(node)
                 return self.truths(self.concluded[node.name])
-            case c.Var() if node.name in self.bound and not self.whole:
+            case c.Var() if node.name in self.bound and self.shut < _Shut.NAMED:
                 return self.ways(self.bound[node.name])
             case c.Let():
                 return self.ways(_substituted(node))
@@ -501,46 +523,74 @@ def _possible(way: Way) -> bool:
 # -- rulesets ---------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Conclusion:
+    """A rule of a ruleset that concludes an outcome: its patterns, and the terms that are facts of their own."""
+
+    patterns: list[dict[str, Any]]
+    own: tuple[Term, ...]
+    outcome: Outcome
+
+
+def _conclusions(ways: Mapping[Outcome, Ways]) -> list[_Conclusion]:
+    return [_Conclusion(*_patterns(way), outcome) for outcome, some in ways.items() for way in _sorted(some)]
+
+
+def _written(
+    conclusions: Iterable[_Conclusion], correlations: Iterable[Correlation]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The rules of a ruleset by their names; and the names by the patterns, for rules conclude from the same."""
+    names: dict[str, str] = {}
+    rules: dict[str, Any] = {}
+    for conclusion in conclusions:
+        told = repr(conclusion.patterns)
+        if told not in names:
+            names[told] = f"r{len(names)}"
+            rules[names[told]] = {"all": conclusion.patterns}
+    for correlation in correlations:
+        rules |= correlation.rules(_condition)
+    return rules, names
+
+
 def _sharded(rules: Iterable[RuleParts]) -> Iterator[Ruleset]:
-    """Rulesets of whole rules, in their order, as large as they may be."""
-    group: dict[str, tuple[Any, list[tuple[str, Outcome]]]] = {}
-    decides: list[str] = []
-    own: dict[Term, None] = {}
+    """Rulesets of whole rules, in their order."""
+    group: list[RuleParts] = []
+    conclusions: list[_Conclusion] = []
     correlations: list[Correlation] = []
-    tables: dict[int, DecidedTable] = {}
-    number = met = 0
-
-    def made() -> Ruleset:
-        written = {f"r{n}": {"all": pattern} for n, (pattern, _) in enumerate(group.values())}
-        for found in correlations:
-            written |= found.rules(_condition)
-        meaning = tuple(tuple(outcomes) for _, outcomes in group.values())
-        parts = (tuple(decides), tuple(own), tuple(correlations), tuple(tables.values()))
-        return Ruleset(f"shard{number}", written, meaning, *parts)
-
+    number = itertools.count()
     for parts in rules:
-        patterns = [
-            [(_pattern(way), outcome) for way in _sorted(ways)] for outcome, ways in parts.ways.items()
-        ]
-        # A file has one outcome: it meets the ways to it; and of the others those that a term of its own decides.
-        joined = sum(bool(others) for some in patterns for (_, others), _ in some)
-        meets = joined + max(sum(not others for (_, others), _ in some) for some in patterns)
-        count = sum(map(len, patterns)) + 3 * len(parts.correlations)
-        # The day meets two rules of each.
-        meets = max(meets, 2 * len(parts.correlations))
-        if group and (len(group) + 3 * len(correlations) + count > MOST_RULES or met + meets > MOST_MET):
-            yield made()
-            number, met = number + 1, 0
-            group, decides, own, correlations, tables = {}, [], {}, [], {}
-        for (pattern, others), outcome in (found for some in patterns for found in some):
-            group.setdefault(repr(pattern), (pattern, []))[1].append((parts.id, outcome))
-            own |= dict.fromkeys(others)
-        decides.append(parts.id)
+        more = _conclusions(parts.ways)
+        written, _ = _written([*conclusions, *more], [*correlations, *parts.correlations])
+        if group and (len(written) > _ENOUGH or not within(written)):
+            yield _ruleset(next(number), group, conclusions, correlations)
+            group, conclusions, correlations = [], [], []
+        group.append(parts)
+        conclusions += more
         correlations += parts.correlations
-        tables |= {decided.number: decided for decided in parts.tables}
-        met += meets
     if group:
-        yield made()
+        yield _ruleset(next(number), group, conclusions, correlations)
+
+
+def _ruleset(
+    number: int,
+    group: Sequence[RuleParts],
+    conclusions: Sequence[_Conclusion],
+    correlations: Sequence[Correlation],
+) -> Ruleset:
+    rules, names = _written(conclusions, correlations)
+    meaning: dict[str, list[tuple[str, Outcome]]] = {name: [] for name in names.values()}
+    of = (parts.id for parts in group for ways in parts.ways.values() for _ in ways)
+    for id, conclusion in zip(of, conclusions, strict=True):
+        meaning[names[repr(conclusion.patterns)]].append((id, conclusion.outcome))
+    return Ruleset(
+        f"shard{number}",
+        rules,
+        tuple(map(tuple, meaning.values())),
+        tuple(parts.id for parts in group),
+        tuple(dict.fromkeys(term for conclusion in conclusions for term in conclusion.own)),
+        tuple(correlations),
+        tuple({table.number: table for parts in group for table in parts.tables}.values()),
+    )
 
 
 def _sorted(ways: Ways) -> list[Way]:
@@ -553,7 +603,7 @@ def _order(literal: Literal) -> tuple[int, str, int, bool]:
     return (atom.left.number, atom.operator, right, bool(truth))
 
 
-def _pattern(way: Way) -> tuple[list[dict[str, Any]], list[Term]]:
+def _patterns(way: Way) -> tuple[list[dict[str, Any]], tuple[Term, ...]]:
     """The patterns of a ruleset's rule: one of the file's fact, and one a term that another is compared with."""
     conditions: list[dict[str, Any]] = []
     joins: dict[Term, list[dict[str, Any]]] = {}
@@ -579,7 +629,7 @@ def _pattern(way: Way) -> tuple[list[dict[str, Any]], list[Term]]:
         {f"g{n}": {"$and": [{"t": term.kind}, *joined, last]}}
         for n, (term, joined) in enumerate(joins.items())
     ]
-    return patterns, list(joins)
+    return patterns, tuple(joins)
 
 
 def _condition(operator: str, name: str, value: Any) -> dict[str, Any]:
