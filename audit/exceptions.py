@@ -12,14 +12,9 @@ import pyarrow.compute as pc
 from sancha.audit.evidence import Evidence
 from sancha.audit.findings import fact_label, plain_fact
 from sancha.audit.texts import Texts
-from sancha.engine.policy.pack import Pack, Rule
+from sancha.engine.policy.pack import Pack, Rule, slots_of
 
 _SLOT = re.compile(r"\{\s*([^{}\s]+)\s*\}")
-
-
-def slots_of(text: str) -> list[str]:
-    """The facts that a sentence names in its slots, each once."""
-    return list(dict.fromkeys(_SLOT.findall(text)))
 
 
 def sentence(t: Texts, pack: Pack, rule: Rule, values: Mapping[str, str]) -> str:

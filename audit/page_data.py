@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sancha.audit.evidence import OUTCOMES, STAGES, Evidence
-from sancha.audit.exceptions import SlotValues, label, slots_of, type_of
+from sancha.audit.exceptions import SlotValues, label, type_of
 from sancha.audit.findings import Finding
 from sancha.audit.texts import Texts
-from sancha.engine.policy.pack import Pack
+from sancha.engine.policy.pack import Pack, slots_of
 
 #: No value in a column of whole numbers.
 NONE = 0xFFFFFFFF

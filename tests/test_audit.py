@@ -34,7 +34,7 @@ from sancha.audit import prose
 from sancha.audit.engagement import MANIFEST, run_engagement
 from sancha.audit.engagement_file import load_engagement
 from sancha.audit.evidence import Evidence, Scope, quarter
-from sancha.audit.exceptions import SlotValues, sentence, slots_of, value_text
+from sancha.audit.exceptions import SlotValues, sentence, value_text
 from sancha.audit.findings import Finding, ItemComparison, Reply, Terms, derive_findings, fact_label
 from sancha.audit.measures import Tally, bounds, wilson
 from sancha.audit.opinion import form_opinion
@@ -42,7 +42,7 @@ from sancha.audit.severity import DUE_DAYS, assess, likelihood_points
 from sancha.audit.texts import Texts
 from sancha.audit.triangulation import published_wordings, questionnaire
 from sancha.engine.diagnostics import PackError, SanchaError
-from sancha.engine.policy.pack import Pack, load_pack
+from sancha.engine.policy.pack import Pack, load_pack, slots_of
 from sancha.surveys.instrument import load_instrument
 from sancha.surveys.responses import load_responses
 from sancha.surveys.synthesize import synthesize_answers

@@ -217,6 +217,11 @@ _CLAUSE = re.compile(r"^##\s+(\S+)\s*(.*)$", re.M)
 _SLOT = re.compile(r"\{([^{}]*)\}")
 
 
+def slots_of(text: str) -> list[str]:
+    """The facts that a sentence names in its slots, each once."""
+    return list(dict.fromkeys(name.strip() for name in _SLOT.findall(text)))
+
+
 def load_pack(path: Path) -> Pack:
     """Reads and checks the pack in a folder. Raises PackError with all its defects."""
     return _Loader(path).load()

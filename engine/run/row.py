@@ -12,7 +12,7 @@ from sancha.engine.book.loan_file import LoanFile
 from sancha.engine.feel import core as c
 from sancha.engine.feel import types as t
 from sancha.engine.policy.lower import lower, lower_decision
-from sancha.engine.policy.pack import Pack
+from sancha.engine.policy.pack import Pack, slots_of
 from sancha.engine.policy.plan import Evidence, ListEvidence, Outcome, Plan, RulePlan, ScalarEvidence
 from sancha.engine.run.as_text import as_text
 from sancha.engine.run.to_python import Compiled, compile_core, compile_cores
@@ -35,10 +35,18 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """The facts that a rule read, with their values as text (None: missing), and those that leave it open."""
+    """The facts that a rule read, with their values as text (None: missing), and those that leave it open; and others
+    that the text of its finding names."""
 
     facts: tuple[tuple[str, str | None], ...]
     missing: tuple[str, ...]
+    named: tuple[tuple[str, str | None], ...] = ()
+
+    def tell(self, text: str) -> str:
+        """A finding's text with its slots filled; a fact that is missing shows as an ellipsis."""
+        for name, value in (*self.facts, *self.named):
+            text = text.replace(f"{{{name}}}", value if value is not None else "…")
+        return text
 
 
 class RuleFunctions:
@@ -120,6 +128,16 @@ class Evaluator:
         self.pack = pack
         self.plan = plan or lower(pack, hindsight=hindsight)
         self.rules = {plan.id: RuleFunctions(plan, pack) for plan in self.plan.rules}
+        facts = pack.vocabulary.facts
+        #: The facts, with their types, that the texts of findings name.
+        self.named = {
+            id: [
+                (name, facts[name].type)
+                for name in dict.fromkeys(n for text in rule.finding.values() for n in slots_of(text))
+                if name in facts
+            ]
+            for id, rule in pack.rules.items()
+        }
 
     def judge(
         self, file: LoanFile, reference: Reference, as_of: date, rules: Iterable[str] | None = None
@@ -140,7 +158,14 @@ class Evaluator:
         if judgement.outcome is Outcome.UNKNOWN:
             blamed = functions.blame(file.facts, file.lists, reference, as_of)
             missing = tuple(name for (name, _), yes in zip(functions.plan.blame, blamed, strict=True) if yes)
-        return Reasons(functions.evidence.texts(file, reference, as_of), missing)
+        facts = functions.evidence.texts(file, reference, as_of)
+        read = {name for name, _ in facts}
+        named = tuple(
+            (name, as_text(file.facts[name], type_))
+            for name, type_ in self.named.get(judgement.rule, ())
+            if name not in read
+        )
+        return Reasons(facts, missing, named)
 
     def decision(
         self, name: str, file: LoanFile, reference: Reference, as_of: date, day: date | None = None

@@ -135,8 +135,7 @@ class Decided:
             f"  clause {clause.id} {clause.title} (source {source}), version in force from {j.version or 'no day'}",
         ]
         if j.outcome in (Outcome.BREACH, Outcome.WAIVED):
-            values = dict(r.facts)
-            lines.append("  " + fill(_in(rule.finding, self.lang), values))
+            lines.append("  " + r.tell(_in(rule.finding, self.lang)))
         if r.missing:
             lines.append(f"  left open by: {', '.join(r.missing)}")
         if j.note:
@@ -175,13 +174,6 @@ def decide(
     found = tuple((j, evaluator.reasons(j, file, reference, day)) for j in judged)
     present = frozenset(name for name, value in file.facts.items() if value is not None)
     return Decided(loaded, file.id, day, lang, found, present)
-
-
-def fill(text: str, values: dict[str, str | None]) -> str:
-    """A finding's text with its slots filled; a fact that is missing shows as an ellipsis."""
-    for name, value in values.items():
-        text = text.replace(f"{{{name}}}", value if value is not None else "…")
-    return text
 
 
 def _day(day: date | None, path: Path) -> date:

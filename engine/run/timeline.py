@@ -24,7 +24,6 @@ from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.plan import Outcome, RulePlan
 from sancha.engine.run.obligations import Obligation, Obligations, State
 from sancha.engine.run.row import Evaluator, Judgement, Reasons, Reference
-from sancha.engine.run.single import fill
 from sancha.engine.watch.alerts import Terms
 from sancha.engine.watch.events import Event, after, folded
 from sancha.engine.watch.history import events_of
@@ -144,7 +143,7 @@ class Timeline:
         """What the pack says of a breach, with the facts of the day."""
         texts = self.pack.rules[move.judgement.rule].finding
         text = texts.get(lang) or next(iter(texts.values()))
-        return fill(text, {} if move.reasons is None else dict(move.reasons.facts))
+        return text if move.reasons is None else move.reasons.tell(text)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values (docs/formats.md, "A timeline as JSON")."""
@@ -278,7 +277,7 @@ class _History:
         self.finder = Obligations(evaluator.plan, pack.calendar)
         self.timed = {id for id, rule in evaluator.rules.items() if reads_the_day(rule.plan)}
         self.judged: dict[str, Judgement] = {}
-        self.obligations: dict[object, Obligation] = {}
+        self.obligations: dict[tuple[str, str, str | None, int | None], Obligation] = {}
 
     def entries(self, loan: str, events: list[Event], last: dt.date, track: Track) -> Iterator[Entry]:
         """One an event, and one a day on which time alone moved something."""

@@ -22,7 +22,6 @@ from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.run.row import Evaluator
-from sancha.engine.run.single import fill
 from sancha.engine.watch.alerts import Alert, Close, Course, Entry, Terms, Told, shown, tell
 from sancha.engine.watch.clock import NEVER, Clock, RuleClock
 from sancha.engine.watch.events import CLOSE, FILE, TICK, BadEvent, Event, after, order, read_event
@@ -471,7 +470,7 @@ class Watcher:
         """What is said of an alert's raising."""
         as_of = dt.date.fromordinal(day)
         (judged,) = self.evaluator.judge(file, reference, as_of, [rule])
-        facts = dict(self.evaluator.reasons(judged, file, reference, as_of).facts)
+        reasons = self.evaluator.reasons(judged, file, reference, as_of)
         policy = self.pack.rules[rule]
         version = next(
             (v for v in policy.versions if v.valid_from.isoformat() == judged.version), policy.versions[-1]
@@ -481,8 +480,8 @@ class Watcher:
             "title": self._in(policy.title),
             "clause": version.clause,
             "version": judged.version,
-            "explanation": fill(self._in(policy.finding), facts),
-            "facts": facts,
+            "explanation": reasons.tell(self._in(policy.finding)),
+            "facts": dict(reasons.facts),
         }
 
     def _in(self, texts: Mapping[str, str]) -> str:
