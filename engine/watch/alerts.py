@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -183,16 +183,37 @@ class Alert:
     # -- as JSON ----------------------------------------------------------------------------------------------------
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+        told = {
+            "loan": self.loan,
+            "rule": self.rule,
+            "spells": [_values(spell) for spell in self.spells],
+            "steps": [_values(step) for step in self.steps],
+            "id": self.id,
+            "owner": self.owner,
+            "clean": self.clean,
+            "close": None if self.close is None else _values(self.close),
+            "withdrawn": self.withdrawn,
+            "statement": self.statement,
+            "told": [_values(entry) for entry in self.told],
+            "told_statement": None if self.told_statement == self.statement else self.told_statement,
+            "told_owner": self.told_owner,
+        }
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Alert:
         found = json.loads(text)
-        found["spells"] = [Spell(**each) for each in found["spells"]]
-        found["steps"] = [Step(**each) for each in found["steps"]]
-        found["told"] = [Entry(**each) for each in found["told"]]
-        found["close"] = None if found["close"] is None else Close(**found["close"])
+        found["spells"] = [Spell(*each) for each in found["spells"]]
+        found["steps"] = [Step(*each) for each in found["steps"]]
+        found["told"] = [Entry(*each) for each in found["told"]]
+        found["close"] = None if found["close"] is None else Close(*found["close"])
+        if found["told_statement"] is None:
+            found["told_statement"] = found["statement"]
         return cls(**found)
+
+
+def _values(part: Spell | Step | Close | Entry) -> list[Any]:
+    return [getattr(part, name) for name in part.__slots__]
 
 
 class Course:
