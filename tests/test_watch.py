@@ -13,11 +13,12 @@ from policies import policy
 from watching import TODAY, Watching, day, event, opened, standing
 
 from sancha.engine.book.store import Book, iter_files, read_reference
+from sancha.engine.book.synthesize import synthesize
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.run.row import Evaluator
-from sancha.engine.watch.book_events import events_of_book
+from sancha.engine.watch.book_events import BookSource, events_of_book, write_events
 from sancha.engine.watch.events import event_json, folded, order, read_event
 
 #: After all days of generated books.
@@ -334,6 +335,26 @@ def test_the_owner_of_an_open_alert_changes_with_the_file(tmp_path: Path) -> Non
     watching.take(opened(amount=101))
     (line,) = watching.take(event("e2", "2024-03-04", "loan", {"branch": "B2"}))
     assert (line["status"], line["owner"], line["why"]) == ("changed", "B2", "the owner was B1")
+
+
+# -- books ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_book_is_watched_as_the_file_of_its_events_is(tmp_path: Path) -> None:
+    pack = load_pack(DEMONSTRATION)
+    synthesize(200, 3, tmp_path / "book", pack.vocabulary)
+    count = write_events(tmp_path / "book", pack.vocabulary, tmp_path / "events.jsonl")
+    lines = (tmp_path / "events.jsonl").read_bytes().splitlines()
+    places = [order(read_event(line, pack.vocabulary)) for line in lines]
+    assert len(lines) == count and places == sorted(places)
+    from_file, from_book = Watching(tmp_path / "file", pack), Watching(tmp_path / "from book", pack)
+    for start in range(0, count, 1_000):
+        from_file.take(*lines[start : start + 1_000])
+    for batch in BookSource(tmp_path / "book", pack.vocabulary):
+        from_book.watcher.take(batch)
+    assert standing(from_file) == standing(from_book)
+    assert len(from_file.alerts()) > 50
+    assert from_book.letters() == from_file.letters() == []
 
 
 # -- it agrees --------------------------------------------------------------------------------------------------------

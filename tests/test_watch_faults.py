@@ -354,6 +354,7 @@ def test_the_alerts_find_no_room(pack: Path, small_disk: Path, tmp_path: Path) -
 BAD = {
     "not JSON": (b"{", "not JSON"),
     "no UTF-8": (b'{"id": "\xff"}', "not JSON"),
+    "UTF-16": (opened(60, loan="L3").decode().encode("utf-16"), "not JSON"),
     "deeply nested": (b"[" * 200_000, "not JSON"),
     "no object": (b"[]", "not an event"),
     "no id": (event("", "2024-03-01", "loan"), "not an event"),

@@ -105,7 +105,7 @@ def read_event(line: bytes, vocabulary: Vocabulary) -> Event:
 
 def event_json(event: Event) -> str:
     """An event as a line of JSON, which `read_event` reads back."""
-    told = {
+    told: dict[str, object] = {
         "id": event.id,
         "loan": event.loan,
         "at": event.at.isoformat(),

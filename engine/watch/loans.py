@@ -142,13 +142,14 @@ def _reader(type_: Type) -> Callable[[Any], object] | None:
     if type_.name == "list" and type_.item is not None:
         inner = _reader(type_.item)
         return None if inner is None else lambda values: [None if v is None else inner(v) for v in values]
-    return {
+    readers: dict[str, Callable[[Any], object]] = {
         "money": Decimal,
         "rate": Decimal,
         "number": Decimal,
         "date": dt.date.fromisoformat,
         "date-time": dt.datetime.fromisoformat,
-    }.get(type_.name)
+    }
+    return readers.get(type_.name)
 
 
 class ReferenceLists:

@@ -161,11 +161,14 @@ class Watcher:
 
     def _read(self, text: bytes, last_day: dt.date) -> Event | BadEvent:
         try:
+            text.decode()
             event = read_event(text, self.vocabulary)
             if event.at.date() > last_day:
                 raise BadEvent("in the future", f"it is of {event.at.date()}, after the day of this machine")
             if event.kind == CLOSE:
                 _close_of(event)
+        except UnicodeDecodeError as error:
+            return BadEvent("not JSON", f"it is no UTF-8 text: {error.reason} at byte {error.start + 1}")
         except BadEvent as bad:
             return bad
         return event
