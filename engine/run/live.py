@@ -13,7 +13,7 @@ import pickle
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -168,7 +168,8 @@ class _Worker:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, self.given), daemon=True)
+        given = (theirs, self.given, 2 * START_LIMIT, 2 * FILE_LIMIT)
+        self.process = context.Process(target=_work, args=given, daemon=True)
         self.process.start()
         theirs.close()
         self.reference = None
@@ -254,22 +255,38 @@ class _Worker:
             self.kill("")
 
 
-def _work(connection: Connection, given: bytes) -> None:
+def _work(connection: Connection, given: bytes, start_limit: float, file_limit: float) -> None:
     """A worker: says what it registers, then None, and answers file by file."""
     # Ctrl-C reaches the whole group: the process that watches decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        pack, plan, rulesets = pickle.loads(given)
-        evaluator = LiveEvaluator(pack, plan, rulesets, connection.send)
+        with _ended_after(start_limit):
+            pack, plan, rulesets = pickle.loads(given)
+            evaluator = LiveEvaluator(pack, plan, rulesets, connection.send)
         connection.send(None)
         reference: Reference = {}
         while True:
             message = connection.recv()
             if isinstance(message, list):
                 for request in message:
-                    connection.send(evaluator.judge(request, reference))
+                    with _ended_after(file_limit):
+                        answer = evaluator.judge(request, reference)
+                    connection.send(answer)
             else:
                 reference = message
     except (EOFError, BrokenPipeError, ConnectionResetError):
         # The process that watches has closed the connection, or is no more.
         return
+
+
+@contextlib.contextmanager
+def _ended_after(seconds: float) -> Iterator[None]:
+    """The process ends where this takes longer, though nobody watches any more and the engine has no end."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
