@@ -369,6 +369,11 @@ BAD = {
     "unknown loan": (event("e", "2024-03-01", "loan", {"amount": 1}, loan="L9"), "unknown loan"),
     "unknown fact": (event("e", "2024-03-01", "loan", {"amout": 1}), "wrong type"),
     "wrong type": (event("e", "2024-03-01", "loan", {"amount": "much"}), "wrong type"),
+    "a number without end": (
+        event("e", "2024-03-01", "loan", {"grade": 0}).replace(b"0}", b"1e999999999}"),
+        "wrong type",
+    ),
+    "too great a number": (event("e", "2024-03-01", "loan", {"grade": 2**63}), "wrong type"),
     "a binary float": (event("e", "2024-03-01", "loan", {"amount": 0}).replace(b"0}", b"NaN}"), "wrong type"),
     "the future": (event("e", "2025-01-02", "loan", {"amount": 1}), "in the future"),
     "a tick in the future": (event("e", "2025-01-02", "tick", loan=None), "in the future"),

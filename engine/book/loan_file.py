@@ -212,9 +212,11 @@ def read_value(value: object, t: Type) -> object:
     if isinstance(value, bool):
         raise _Unreadable(str(t))
     if t.name in ("integer", "days"):
-        if isinstance(value, (int, Decimal)) and value == int(value):
-            return int(value)
-        raise _Unreadable("a whole number")
+        if not isinstance(value, (int, Decimal)) or (isinstance(value, Decimal) and value.adjusted() > 18):
+            raise _Unreadable("a whole number")
+        if value != int(value) or not -(2**63) <= value < 2**63:
+            raise _Unreadable("a whole number of 64 bits" if value == int(value) else "a whole number")
+        return int(value)
     if t.name in DECIMALS:
         return _decimal(value, t)
     if not isinstance(value, str):

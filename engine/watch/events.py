@@ -96,7 +96,7 @@ def read_event(line: bytes, vocabulary: Vocabulary) -> Event:
     if b"\\ud" in line.lower():
         try:
             json.dumps(found, ensure_ascii=False, default=str).encode()
-        except UnicodeEncodeError as error:
+        except (UnicodeEncodeError, RecursionError) as error:
             raise BadEvent("not an event", "a text has half a character (a lone surrogate)") from error
     at = _time(found.get("at"))
     read = None if kind in (TICK, CLOSE) else _read(kind, data, vocabulary)

@@ -20,6 +20,10 @@ from sancha.engine.watch.clock import NEVER
 from sancha.engine.watch.events import FILE, Event, after, order
 
 
+#: Combinations of facts whose rules are remembered.
+_MOST_NAMES = 10_000
+
+
 class Moves:
     """The rules whose outcome an event can move: those that read a fact, a list or a reference list that it names."""
 
@@ -40,6 +44,8 @@ class Moves:
             return self.of_list(event.kind)
         names = (event.kind, *event.data)
         if names not in self._known:
+            if len(self._known) > _MOST_NAMES:
+                self._known.clear()
             moved = {rule for name in event.data for rule in self._by_name.get(f"{event.kind}.{name}", ())}
             self._known[names] = tuple(rule for rule in self.all if rule in moved)
         return self._known[names]
