@@ -19,7 +19,6 @@ from sancha.engine.watch.alerts import Alert
 from sancha.engine.watch.clock import NEVER
 from sancha.engine.watch.events import FILE, Event, after, order
 
-
 #: Combinations of facts whose rules are remembered.
 _MOST_NAMES = 10_000
 

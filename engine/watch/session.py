@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.pack import load_pack
 from sancha.engine.policy.vocabulary import Vocabulary
-from sancha.engine.watch.book_events import BookSource
 from sancha.engine.watch.judge import Judge
 from sancha.engine.watch.outlet import Outlet, open_outlet
 from sancha.engine.watch.sources import Source, open_source
@@ -93,6 +92,8 @@ def sources_of(
     input."""
     found: list[Callable[[Vocabulary], Source[Any]]] = []
     if book is not None:
+        from sancha.engine.watch.book_events import BookSource
+
         found.append(lambda vocabulary: BookSource(book, vocabulary))
     for number, name in enumerate(names or ([] if book is not None or kafka is not None else ["-"]), 1):
         found.append(partial(_opened, name, follow and number == len(names)))
