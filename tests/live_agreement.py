@@ -22,7 +22,7 @@ from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.policy.vocabulary import Vocabulary
 from sancha.engine.run.live import BEYOND
-from sancha.engine.watch.events import FILE, Event, event_json, folded, order, read_event
+from sancha.engine.watch.events import FILE, Event, after, event_json, folded, order, read_event
 from sancha.engine.watch.history import events_of
 from sancha.engine.watch.judge import Found, Judge, Request
 
@@ -121,10 +121,12 @@ def states(
 
 def every_event(file: LoanFile, vocabulary: Vocabulary, as_of: dt.date) -> Iterator[Request]:
     """The file after each of its events, in their order; at last, on the day of the book."""
-    events = sent(events_of(file, vocabulary, as_of), vocabulary)
-    for number in range(1, len(events) + 1):
-        yield Request(*state(file.id, events[:number], vocabulary))
-    yield Request(file, as_of)
+    stands = LoanFile(file.id, dict.fromkeys(vocabulary.facts), dict.fromkeys(vocabulary.lists))
+    for event in sent(events_of(file, vocabulary, as_of), vocabulary):
+        stands = after(stands, event, vocabulary)
+        yield Request(stands, event.at.date())
+    assert stands == file, f"{file.id} is another file after its events"
+    yield Request(stands, as_of)
 
 
 def compare_live(
@@ -156,17 +158,17 @@ def compare_live(
                 yield from states(file, vocabulary, book.as_of, rng, some)
 
     # The last judging of a file is that of the book.
-    final: dict[str, dict[str, Answer]] = {}
+    final: dict[str, list[Found]] = {}
     requests = all_states()
     while batch := list(itertools.islice(requests, _BATCH)):
         for request, found in zip(batch, judge.judge(batch, reference), strict=True):
             if len(found) != len(rules):
                 compared.differs(f"{request.file.id}: {len(found)} findings of {len(rules)} rules")
             compared.take(request, found)
-            final[request.file.id] = answers(found)
+            final[request.file.id] = found
     for loan, found in final.items() if wanted else ():
         columns = Counter(wanted[loan].items())
-        live = Counter(found.items())
+        live = Counter(answers(found).items())
         for (rule, answer), _ in (live - columns).items():
             compared.differs(f"{loan} {rule}: live {answer}, columns {wanted[loan].get(rule)}")
     return compared

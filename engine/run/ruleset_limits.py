@@ -19,7 +19,7 @@ MOST_WAITING = 64
 MOST_PROPERTIES = 250
 #: Patterns of a rule, and joins of a pattern besides the last one.
 MOST_PATTERNS = 16
-MOST_JOINS = 27
+MOST_JOINS = 28
 
 _HOLDS = {
     "": int.__eq__,
