@@ -272,9 +272,9 @@ class Course:
     def end(self, today: int) -> None:
         """All days up to today have been judged."""
         self._resolve(today + 1)
-        last = self._last()
-        if last is not None:
-            self._pass_time(last, today)
+        for alert in self.alerts:
+            if not alert.withdrawn:
+                self._pass_time(alert, today)
 
     def _last(self) -> Alert | None:
         standing = [alert for alert in self.alerts if not alert.withdrawn]
