@@ -11,17 +11,21 @@ order of time, from the opening of each file to the day of the book.
     rates     events a second of `watch`, from a file of events into a new store: by the row evaluator on one core, and
               by durable_rules with one worker and with two; what it takes to start is measured in the same round, with
               no events, and taken off
-    latency   from the writing of an event to a pipe to the reading of the line of an alert that it raised, at 100
-              events a second
-    memory    resident memory of `watch` by the row evaluator over a million events, and by durable_rules over fewer
+    latency   from the writing of an event to a pipe to the reading of the line of an alert that it moved, at 100 events
+              of one day a second, into a store that has the years before
+    memory    resident memory of `watch` by the row evaluator over a million events, and by durable_rules over fewer:
+              the histories of some hundred loans, one after the other, then the same as those of other loans, and so on
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import os
+import resource
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -38,7 +42,7 @@ import published
 
 from sancha.engine.book.store import open_book
 from sancha.engine.book.synthesize import synthesize
-from sancha.engine.files import write_file
+from sancha.engine.files import replacing, write_file
 from sancha.engine.policy.pack import load_pack
 from sancha.engine.policy.vocabulary import Vocabulary
 from sancha.engine.watch.book_events import events_of_book
@@ -57,6 +61,10 @@ RUNS: dict[str, tuple[list[str], int | None]] = {
     "durable_rules, 1 worker": (["--engine", "live", "--workers", "1"], None),
     "durable_rules, 2 workers": (["--engine", "live", "--workers", "2"], None),
 }
+#: Events of the loans whose histories are repeated, for the memory.
+REPEATED = 20_000
+#: Events of a loan for each of the last day, a little more than there are.
+EVENTS_BY_LAST_DAY = 48
 #: Events a second, for the latency.
 PACE = 100
 
@@ -90,6 +98,28 @@ def events_file(folder: Path, count: int, vocabulary: Vocabulary) -> Path:
         raise SystemExit(f"the book has {len(told):,} events only: fewer, or another EVENTS_OF_A_LOAN")
     told.sort()
     write_file(place, "".join(f"{line}\n" for _, line in told))
+    return place
+
+
+def repeated(folder: Path, count: int, vocabulary: Vocabulary) -> Path:
+    """At least so many events: those of some hundred loans again and again, each time as those of other loans.
+
+    What a watcher keeps of a loan grows with its history; here each part of the stream is like the one before.
+    """
+    place = folder / f"repeated-{count}.jsonl"
+    if place.exists():
+        return place
+    few = [json.loads(line) for line in events_file(folder, REPEATED, vocabulary).read_bytes().splitlines()]
+    with replacing(place) as beside, beside.open("w", encoding="utf-8") as out:
+        told = 0
+        for turn in itertools.count():
+            for event in few:
+                if "loan" in event or not turn:
+                    named = {name: f"{event[name]}#{turn}" for name in ("id", "loan") if "loan" in event}
+                    out.write(json.dumps(event | named, ensure_ascii=False, separators=(",", ":")) + "\n")
+                    told += 1
+            if told >= count:
+                break
     return place
 
 
@@ -149,18 +179,19 @@ def started(command: Sequence[str], cores: int | None, **more: object) -> subpro
     return subprocess.Popen(command, preexec_fn=confine, **more)  # type: ignore[call-overload,no-any-return]
 
 
-def seconds_of(folder: Path, run: str, events: Path) -> float:
-    """Seconds of a whole run of `watch` into a new store."""
+def seconds_of(folder: Path, run: str, events: Path) -> tuple[float, float]:
+    """Seconds of a whole run of `watch` into a new store, and CPU seconds of all its processes."""
     store = fresh(folder)
-    start = time.perf_counter()
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     with (folder / "alerts.jsonl").open("wb") as alerts:
         process = started(
             command(store, run, str(events)), RUNS[run][1], stdout=alerts, stderr=subprocess.PIPE
         )
         _, told = process.communicate()
+    seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode:
         raise SystemExit(f"{run} failed: {told.decode()}")
-    return time.perf_counter() - start
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def fresh(folder: Path) -> Path:
@@ -176,60 +207,86 @@ def stored(store: Path) -> int:
     return int(row[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A run of `watch`: seconds and CPU seconds to start, those of its events besides, and how many these were."""
+
+    start: float
+    seconds: float
+    cpu: float
+    events: int
+
+    @property
+    def a_second(self) -> float:
+        return self.events / self.seconds
+
+
 def measure_rates(folder: Path, events: dict[str, Path], rounds: int) -> tuple[str, Table]:
     nothing = folder / "nothing.jsonl"
     nothing.write_text("", encoding="utf-8")
-    found: dict[str, list[tuple[float, float, int]]] = {run: [] for run in events}
+    found: dict[str, list[Rate]] = {run: [] for run in events}
     for _ in range(rounds):
         for run, file in events.items():
-            start = seconds_of(folder, run, nothing)
-            whole = seconds_of(folder, run, file)
-            found[run].append((start, whole, stored(folder / "store.sqlite")))
+            start, start_cpu = seconds_of(folder, run, nothing)
+            whole, cpu = seconds_of(folder, run, file)
+            count = stored(folder / "store.sqlite")
+            found[run].append(Rate(start, whole - start, cpu - start_cpu, count))
     words = f"events a second, every one of them committed; medians of {rounds} rounds"
     table = [
-        "| `watch` | events | seconds to start | events a second | by 1 worker |",
-        "|---|---|---|---|---|",
+        "| `watch` | events | seconds to start | events a second | events a CPU second | by 1 worker |",
+        "|---|---|---|---|---|---|",
     ]
     one = found.get("durable_rules, 1 worker")
-    for run, figures in found.items():
-        rates = [count / (whole - start) for start, whole, count in figures]
+    for run, rates in found.items():
         grown = ""
         if one is not None and run.startswith("durable_rules"):
-            alone = [count / (whole - start) for start, whole, count in one]
-            grown = f"{statistics.median(a / b for a, b in zip(rates, alone, strict=True)):.2f}"
+            grown = (
+                f"{statistics.median(a.a_second / b.a_second for a, b in zip(rates, one, strict=True)):.2f}"
+            )
+        start, a_second = (
+            statistics.median(getattr(r, name) for r in rates) for name in ("start", "a_second")
+        )
+        cpu = statistics.median(r.events / r.cpu for r in rates)
         table.append(
-            f"| {run} | {figures[0][2]:,} | {statistics.median(f[0] for f in figures):.1f} | "
-            f"{statistics.median(rates):,.0f} | {grown} |"
+            f"| {run} | {rates[0].events:,} | {start:.1f} | {a_second:,.0f} | {cpu:,.0f} | {grown} |"
         )
     return words, table
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Milliseconds from an event to its alert, and how many of the events were written late."""
-
-    times: list[float]
-    events: int
-
-
-def latency(folder: Path, run: str, events: Path, seconds: int) -> Latency:
-    """Events are written to a pipe at their times: first a second's worth of quiet ones, which are not measured."""
-    lines = events.read_bytes().splitlines(keepends=True)
-    store = fresh(folder)
-    process = started(
-        command(store, run, "-"),
-        RUNS[run][1],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+def paced(folder: Path, seconds: int, vocabulary: Vocabulary) -> tuple[Path, list[bytes]]:
+    """A store that has taken in all but the last day of many loans, and events of that day for so many seconds."""
+    wanted = PACE * seconds + 1
+    lines = (
+        events_file(folder, wanted * EVENTS_BY_LAST_DAY, vocabulary).read_bytes().splitlines(keepends=True)
     )
+    day = json.loads(lines[-1])["at"][:10]
+    first = next(n for n, line in enumerate(lines) if json.loads(line)["at"][:10] == day)
+    if len(lines) - first < wanted:
+        raise SystemExit(f"{len(lines) - first:,} events of the last day are too few for {seconds} seconds")
+    before = folder / "before.jsonl"
+    write_file(before, b"".join(lines[:first]))
+    row = next(iter(RUNS))
+    seconds_of(folder, row, before)
+    kept = folder / "before.sqlite"
+    (folder / "store.sqlite").replace(kept)
+    return kept, lines[first : first + wanted]
+
+
+def latency(folder: Path, run: str, kept: Path, lines: Sequence[bytes]) -> list[float]:
+    """Milliseconds from writing an event to a pipe to reading a line of an alert that it moved.
+
+    Events are written at their times, whatever became of those before; the first one, which begins the day, is waited
+    for and not measured.
+    """
+    store = fresh(folder)
+    shutil.copy(kept, store)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = started(command(store, run, "-"), RUNS[run][1], **pipes)
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-    sent: dict[str, float] = {}
-    times: list[float] = []
+    alerts, sent, times = process.stdout, dict[str, float](), list[float]()
 
     def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in alerts:
             now = time.perf_counter()
             alert = json.loads(line)
             at = sent.get(alert.get("opened_by") or alert.get("by") or "")
@@ -238,21 +295,16 @@ def latency(folder: Path, run: str, events: Path, seconds: int) -> Latency:
 
     reader = threading.Thread(target=read)
     reader.start()
-    # What comes before the pace is the history that a watcher has when it is started.
-    warm = len(lines) - PACE * seconds
-    if warm < 0:
-        raise SystemExit(f"{len(lines)} events are not enough for {seconds} seconds")
-    for line in lines[:warm]:
-        process.stdin.write(line)
+    before = stored(store)
+    process.stdin.write(lines[0])
     process.stdin.flush()
-    while not store.exists() or stored(store) < warm:
+    while stored(store) == before:
         if process.poll() is not None:
             raise SystemExit(f"{run} failed: {process.stderr.read().decode()}")
-        time.sleep(0.2)
+        time.sleep(0.1)
     begin = time.perf_counter()
-    for number, line in enumerate(lines[warm:]):
-        due = begin + number / PACE
-        time.sleep(max(due - time.perf_counter(), 0))
+    for number, line in enumerate(lines[1:]):
+        time.sleep(max(begin + number / PACE - time.perf_counter(), 0))
         sent[json.loads(line)["id"]] = time.perf_counter()
         process.stdin.write(line)
         process.stdin.flush()
@@ -260,20 +312,25 @@ def latency(folder: Path, run: str, events: Path, seconds: int) -> Latency:
     reader.join()
     if process.wait():
         raise SystemExit(f"{run} failed: {process.stderr.read().decode()}")
-    return Latency(times, PACE * seconds)
+    return times
 
 
-def measure_latency(folder: Path, events: Path, seconds: int, runs: Sequence[str]) -> tuple[str, Table]:
-    words = f"from an event to its alert, at {PACE} events a second for {seconds} seconds, after the others of the file"
+def measure_latency(
+    folder: Path, seconds: int, runs: Sequence[str], vocabulary: Vocabulary
+) -> tuple[str, Table]:
+    kept, lines = paced(folder, seconds, vocabulary)
+    words = (
+        f"from an event to its alert, at {PACE} events a second for {seconds} seconds: of one day of many loans, "
+        f"into a store that has their {stored(kept):,} events before"
+    )
     table = ["| `watch` | events | alerts | p50 ms | p99 ms | longest ms |", "|---|---|---|---|---|---|"]
     for run in runs:
-        found = latency(folder, run, events, seconds)
-        if len(found.times) < 100:
-            raise SystemExit(f"{run}: {len(found.times)} alerts are too few for a 99th percentile")
-        cuts = statistics.quantiles(found.times, n=100, method="inclusive")
+        times = latency(folder, run, kept, lines)
+        if len(times) < 100:
+            raise SystemExit(f"{run}: {len(times)} alerts are too few for a 99th percentile")
+        cuts = statistics.quantiles(times, n=100, method="inclusive")
         table.append(
-            f"| {run} | {found.events:,} | {len(found.times):,} | {cuts[49]:.0f} | {cuts[98]:.0f} | "
-            f"{max(found.times):.0f} |"
+            f"| {run} | {len(lines) - 1:,} | {len(times):,} | {cuts[49]:.0f} | {cuts[98]:.0f} | {max(times):.0f} |"
         )
     return words, table
 
@@ -293,38 +350,36 @@ def resident(process: int) -> float:
 
 
 def measure_memory(folder: Path, events: dict[str, Path]) -> tuple[str, Table]:
-    """Resident memory as events go by: at ten points of each run."""
+    """Resident memory as events go by, looked at each second; at a share of the events the most that it was by then."""
     words = "resident memory of all processes of `watch`, in MiB, as events go by, and the size of the store at the end"
-    shares = [10, 25, 50, 75, 100]
+    shares = [10, 20, 40, 60, 80, 100]
     table = [
         f"| `watch` | events | {' | '.join(f'at {share} %' for share in shares)} | store, MiB |",
         f"|---|---|{'---|' * len(shares)}---|",
     ]
     for run, file in events.items():
-        with file.open("rb") as lines:
-            count = sum(1 for _ in lines)
         store = fresh(folder)
+        points: list[tuple[int, float]] = []
         with (folder / "alerts.jsonl").open("wb") as alerts:
             process = started(
                 command(store, run, str(file)), RUNS[run][1], stdout=alerts, stderr=subprocess.DEVNULL
             )
-            points: list[tuple[int, float]] = []
             while process.poll() is None:
-                if store.exists():
-                    with_events = sampled(store)
-                    points.append((with_events, resident(process.pid)))
+                points.append((sampled(store), resident(process.pid)))
                 time.sleep(1)
         if process.returncode:
             raise SystemExit(f"{run} failed")
+        count = stored(store)
         at = [max(m for n, m in points if n <= count * share / 100) for share in shares]
-        table.append(
-            f"| {run} | {count:,} | {' | '.join(f'{m:,.0f}' for m in at)} | {store.stat().st_size / 2**20:,.0f} |"
-        )
+        size = sum(part.stat().st_size for part in folder.glob("store.sqlite*")) / 2**20
+        table.append(f"| {run} | {count:,} | {' | '.join(f'{m:,.0f}' for m in at)} | {size:,.0f} |")
     return words, table
 
 
 def sampled(store: Path) -> int:
     """About how many events a store has, at no cost; 0 while it is being made."""
+    if not store.exists():
+        return 0
     try:
         with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as db:
             row = db.execute("SELECT max(number) FROM events").fetchone()
@@ -345,7 +400,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=50_000, help="by the row evaluator")
     parser.add_argument("--live-events", type=int, default=6_000, help="by durable_rules")
-    parser.add_argument("--seconds", type=int, default=120, help="of the latency")
+    parser.add_argument("--seconds", type=int, default=60, help="of the latency")
     parser.add_argument("--memory-events", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, default=Path("/tmp/sancha-benchmark-live"))
     parser.add_argument("--publish", metavar="NAME", help="keep the tables as benchmarks/results/NAME.md")
@@ -371,13 +426,10 @@ def main() -> None:
             events = {row: events_file(folder, options.events, vocabulary)} | dict.fromkeys(live, few)
             say(measure_rates(folder, events, options.rounds))
         if "latency" in parts:
-            paced = events_file(folder, 2 * PACE * options.seconds, vocabulary)
-            say(measure_latency(folder, paced, options.seconds, [row, live[-1]]))
+            say(measure_latency(folder, options.seconds, [row, live[-1]], vocabulary))
         if "memory" in parts:
-            many = events_file(folder, options.memory_events, vocabulary)
-            say(
-                measure_memory(folder, {row: many, live[-1]: events_file(folder, options.events, vocabulary)})
-            )
+            counts = {row: options.memory_events, live[-1]: options.memory_events // 50}
+            say(measure_memory(folder, {run: repeated(folder, n, vocabulary) for run, n in counts.items()}))
     finally:
         fresh(folder)
     if options.publish:
