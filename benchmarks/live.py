@@ -354,12 +354,13 @@ def measure_memory(folder: Path, events: dict[str, Path]) -> tuple[str, Table]:
     words = "resident memory of all processes of `watch`, in MiB, as events go by, and the size of the store at the end"
     shares = [10, 20, 40, 60, 80, 100]
     table = [
-        f"| `watch` | events | {' | '.join(f'at {share} %' for share in shares)} | store, MiB |",
-        f"|---|---|{'---|' * len(shares)}---|",
+        f"| `watch` | events | {' | '.join(f'at {share} %' for share in shares)} | store, MiB | seconds |",
+        f"|---|---|{'---|' * len(shares)}---|---|",
     ]
     for run, file in events.items():
         store = fresh(folder)
         points: list[tuple[int, float]] = []
+        start = time.perf_counter()
         with (folder / "alerts.jsonl").open("wb") as alerts:
             process = started(
                 command(store, run, str(file)), RUNS[run][1], stdout=alerts, stderr=subprocess.DEVNULL
@@ -367,12 +368,15 @@ def measure_memory(folder: Path, events: dict[str, Path]) -> tuple[str, Table]:
             while process.poll() is None:
                 points.append((sampled(store), resident(process.pid)))
                 time.sleep(1)
+        seconds = time.perf_counter() - start
         if process.returncode:
             raise SystemExit(f"{run} failed")
         count = stored(store)
         at = [max(m for n, m in points if n <= count * share / 100) for share in shares]
         size = sum(part.stat().st_size for part in folder.glob("store.sqlite*")) / 2**20
-        table.append(f"| {run} | {count:,} | {' | '.join(f'{m:,.0f}' for m in at)} | {size:,.0f} |")
+        table.append(
+            f"| {run} | {count:,} | {' | '.join(f'{m:,.0f}' for m in at)} | {size:,.0f} | {seconds:,.0f} |"
+        )
     return words, table
 
 
