@@ -9,19 +9,26 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import random
+import resource
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from agreement import Varied, constants_of, generated_book
+from policies import policy
 
 from sancha.engine.book.loan_file import LoanFile
 from sancha.engine.book.store import Book, iter_files, read_reference
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.policy.vocabulary import Vocabulary
-from sancha.engine.run.live import BEYOND
+from sancha.engine.run.live import BEYOND, LiveJudge
+from sancha.engine.run.replay import replay
 from sancha.engine.watch.events import FILE, Event, after, event_json, folded, order, read_event
 from sancha.engine.watch.history import events_of
 from sancha.engine.watch.judge import Found, Judge, Request
@@ -42,6 +49,20 @@ class LiveCompared:
     not_asked: int = 0
     files: int = 0
     differences: list[str] = field(default_factory=list)
+
+    @property
+    def comparisons(self) -> int:
+        return self.outcomes
+
+    def __str__(self) -> str:
+        asked = f"{self.outcomes:,} outcomes of {self.files:,} states of files, {self.not_asked:,} not asked"
+        return f"{asked}, {len(self.differences)} differences"
+
+    def add(self, other: LiveCompared) -> None:
+        self.outcomes += other.outcomes
+        self.not_asked += other.not_asked
+        self.files += other.files
+        self.differences += other.differences
 
     def differs(self, text: str) -> None:
         if len(self.differences) < _SHOWN:
@@ -172,3 +193,68 @@ def compare_live(
         for (rule, answer), _ in (live - columns).items():
             compared.differs(f"{loan} {rule}: live {answer}, columns {wanted[loan].get(rule)}")
     return compared
+
+
+def compare_policy(folder: Path, seed: int, files: int, rules: int = 12) -> LiveCompared:
+    """Judges a generated book by a generated policy, live and as columns. The folder holds them, and the run."""
+    rng = random.Random(seed)
+    pack = policy(folder / "pack", seed, rules)
+    as_of = rng.choice(
+        [dt.date(2024, 12, 31), dt.date(2024, 2, 29), dt.date(2024, 6, 30), dt.date(2024, 7, 1)]
+    )
+    values = Varied(seed, constants_of(pack))
+    references = rng.choice([0, 1, 7])
+    book = generated_book(folder / "book", pack.vocabulary, values, files, as_of=as_of, references=references)
+    hindsight = rng.random() < 0.25
+    shutil.rmtree(folder / "columns", ignore_errors=True)
+    replay(folder / "book", pack, folder / "columns", engine="columns", progress=False, hindsight=hindsight)
+    judge = LiveJudge(pack, hindsight=hindsight)
+    try:
+        compared = compare_live(book, pack, judge, folder / "columns", seed=seed)
+    finally:
+        judge.close()
+    if judge.ended:
+        compared.differs(f"the engine ended {judge.ended} times")
+    return compared
+
+
+#: Judges synthetic files over and over, and tells the resident memory in pages.
+SOAK = """
+import sys
+from itertools import cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from sancha.engine.book.store import iter_files, read_reference
+from sancha.engine.book.synthesize import synthesize
+from sancha.engine.policy.lower import lower
+from sancha.engine.policy.pack import load_pack
+from sancha.engine.run.guard import Session, TableSession
+from sancha.engine.run.to_rulesets import to_rulesets
+
+pack, wanted, step = load_pack(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
+made = to_rulesets(lower(pack))
+tables = {rules.number: TableSession(rules) for rules in made.tables}
+sessions = [Session(ruleset, made, tables, pack) for ruleset in made.rulesets]
+with TemporaryDirectory() as folder:
+    book = synthesize(200, 1, Path(folder) / "book", pack.vocabulary)
+    files, reference = list(iter_files(book, pack.vocabulary)), read_reference(book, pack.vocabulary)
+done = 0
+for file in cycle(files):
+    for session in sessions:
+        if done % step == 0:
+            print(done, Path("/proc/self/statm").read_text().split()[1], flush=True)
+        if done == wanted:
+            sys.exit()
+        session.judge(file, reference, book.as_of)
+        done += 1
+"""
+
+
+def soak(pack: Path, sessions: int, step: int) -> list[tuple[int, float]]:
+    """Sessions of the engine in one process, those of tables besides: how many were over, and the resident memory in
+    MB at that time."""
+    command = [sys.executable, "-c", SOAK, str(pack), str(sessions), str(step)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, f"the engine ended: {done.returncode} {done.stderr}"
+    pages = [line.split() for line in done.stdout.splitlines()]
+    return [(int(n), int(p) * resource.getpagesize() / 2**20) for n, p in pages]

@@ -79,7 +79,7 @@ def faults(rules: Mapping[str, Any]) -> Iterator[str]:
         aliases: list[str] = []
         for place, pattern in enumerate(rule["all"]):
             ((alias, body),) = pattern.items()
-            parts = body["$and"] if "$and" in body else [body]
+            parts = body.get("$and", [body])
             wrong = [f"{name}: {fault}" for fault in _pattern_faults(place, parts, aliases)]
             yield from wrong
             names |= set() if wrong else {*_names(parts)}
@@ -311,7 +311,7 @@ def test_what_is_within_the_limits_is_not_refused() -> None:
     rng = random.Random(5)
     cases: list[tuple[Rules, Files]] = []
     near = 0
-    while len(cases) < 40:
+    while len(cases) < 24:
         properties = [f"s{n}" for n in range(rng.choice([3, 12, 40]))]
         rules = {
             f"r{n}": scalar(*(drawn(rng, name) for name in sorted(rng.sample(properties, rng.randint(1, 3)))))
@@ -325,7 +325,7 @@ def test_what_is_within_the_limits_is_not_refused() -> None:
             for _ in range(40)
         ]
         cases.append((rules, files))
-    assert near > 20
+    assert near > 12
     for (rules, files), told in zip(cases, run_cases(cases), strict=True):
         assert told == [
             sorted(name for name, rule in rules.items() if holds(rule, file[0])) for file in files

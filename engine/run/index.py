@@ -106,6 +106,10 @@ class Index:
         for column in self._columns:
             self._opaque |= column.opaque
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what was generated, which another process generates for itself."""
+        return {name: value for name, value in self.__dict__.items() if name != "function"}
+
     @cached_property
     def kinds(self) -> list[set[Hashable]]:
         """For each column the kinds that its cells compare with; empty where a cell is opaque."""

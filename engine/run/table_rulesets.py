@@ -88,7 +88,7 @@ def table_rules(number: int, table: Table, constant: Constant) -> TableRules | N
 def _parted(rules: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """Rulesets that the engine holds."""
     names = list(rules)
-    size = len(names)
+    size = max(len(names), 1)
     while True:
         parts = [
             {name: rules[name] for name in names[start : start + size]}
