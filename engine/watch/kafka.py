@@ -101,6 +101,8 @@ class KafkaSource:
         self._tell = tell or _to_stderr
         self._away = True  # Until there is a first answer, the error tells it.
         self._fatal: KafkaError | None = None
+        #: What was last told of a connection.
+        self._last: KafkaError | None = None
         self._assigned: set[int] = set()
         self._ended: set[int] = set()
         #: What was given and is not committed, in the order in which it was given.
@@ -124,7 +126,7 @@ class KafkaSource:
         except confluent_kafka.KafkaException as error:
             self._refuse(error, settings or {})
         try:
-            self._partitions()
+            self._reach()
             self._consumer.subscribe(
                 [topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
             )
@@ -203,29 +205,31 @@ class KafkaSource:
 
     # -- brokers and partitions -------------------------------------------------------------------------------------
 
-    def _partitions(self) -> int:
-        """How many partitions the topic has."""
+    def _reach(self) -> None:
+        """SanchaError where no broker answers, or there is no such topic."""
         try:
             metadata = self._consumer.list_topics(self.topic, timeout=PATIENCE)
         except self._kafka.KafkaException as error:
+            # Why is told by callbacks, which are called in here.
+            for _ in range(10):
+                self._consumer.poll(0.01)
             if self._fatal is not None:
                 self._stop(self._fatal)
+            why = self._last or error.args[0]
             raise SanchaError(
-                f"no broker answers at `{self.brokers}`: {error.args[0].str()}",
-                help="brokers are named as host:port, several by commas",
+                f"no broker answers at `{self.brokers}`: {why.str()}",
+                help="brokers are named as host:port, several by commas; how to connect is told by "
+                "--kafka-settings FILE: security.protocol, sasl.mechanism, …",
             ) from error
-        found = metadata.topics[self.topic]
-        if found.error is not None:
-            if not found.error.retriable() or found.error.code() in self._no_topic():
-                self._stop(found.error)
-            raise SanchaError(f"the topic `{self.topic}` cannot be read: {found.error.str()}")
-        return len(found.partitions)
+        refused = metadata.topics[self.topic].error
+        if refused is not None:
+            self._stop(refused)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._assigned = {part.partition for part in partitions}
         self._ended = set()
         try:
-            of = self._partitions()
+            of = len(self._consumer.list_topics(self.topic, timeout=PATIENCE).topics[self.topic].partitions)
             committed = consumer.committed(partitions, timeout=PATIENCE)
             for part in committed:
                 low, _ = consumer.get_watermark_offsets(part, timeout=PATIENCE)
@@ -234,7 +238,7 @@ class KafkaSource:
                         f"Kafka no longer holds {self.topic}[{part.partition}]@{part.offset} to @{low - 1}: "
                         "they were deleted before they were read"
                     )
-        except (self._kafka.KafkaException, SanchaError, TypeError):
+        except (self._kafka.KafkaException, TypeError):
             return  # A broker that is away is told of elsewhere.
         if len(self._assigned) < of:
             self._tell(
@@ -251,7 +255,9 @@ class KafkaSource:
         """What the client tells of its connections; it goes on trying by itself."""
         if error.fatal() or error.code() in self._refused():
             self._fatal = error
-        elif error.code() == self._kafka.KafkaError._ALL_BROKERS_DOWN and not self._away:
+        if error.code() != self._kafka.KafkaError._ALL_BROKERS_DOWN:
+            self._last = error
+        elif not self._away:
             self._away = True
             self._tell(f"no broker of Kafka answers at {self.brokers}: waiting for them")
 
