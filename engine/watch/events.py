@@ -150,12 +150,12 @@ def after(file: LoanFile, event: Event, vocabulary: Vocabulary) -> LoanFile:
         return LoanFile(
             file.id,
             file.facts,
-            {**file.lists, event.kind: _amended(file.lists[event.kind] or [], event, read)},
+            {**file.lists, event.kind: amended(file.lists[event.kind] or [], event, read)},
         )
     return LoanFile(file.id, {**file.facts, **read}, file.lists)
 
 
-def _amended(items: list[Item], event: Event, item: Mapping[str, object]) -> list[Item]:
+def amended(items: list[Item], event: Event, item: Mapping[str, object]) -> list[Item]:
     """The items of a list with one more, or with one of them changed; they stand in the order of their numbers."""
     last = int(str(items[-1]["item"])) if items else 0
     number = event.item or last + 1

@@ -17,7 +17,7 @@ from sancha.engine.policy.plan import Plan, RulePlan
 from sancha.engine.policy.vocabulary import Vocabulary
 from sancha.engine.watch.alerts import Alert
 from sancha.engine.watch.clock import NEVER
-from sancha.engine.watch.events import FILE, Event, after, order
+from sancha.engine.watch.events import FILE, Event, after, amended, order
 
 #: Combinations of facts whose rules are remembered.
 _MOST_NAMES = 10_000
@@ -93,16 +93,92 @@ class Loan:
     def take(self, events: Iterable[Event], vocabulary: Vocabulary) -> None:
         """Tells it events that come after all it was told."""
         for event in events:
-            self.file = after(self.file, event, vocabulary)
+            self.file = file_after(self.file, event, vocabulary)
             self.last = order(event)
 
 
+def file_after(file: LoanFile, event: Event, vocabulary: Vocabulary) -> LoanFile:
+    """`events.after`, for files that are read from a snapshot too."""
+    read, facts, lists = event.read, file.facts, file.lists
+    if not isinstance(facts, _Facts) or not isinstance(lists, _Lists) or not isinstance(read, dict):
+        return after(file, event, vocabulary)
+    if event.kind in vocabulary.lists:
+        return LoanFile(file.id, facts, lists.but(event.kind, amended(lists[event.kind] or [], event, read)))
+    return LoanFile(file.id, facts.but(read), lists)
+
+
+class _Facts(dict[str, object]):
+    """The facts of a snapshot, each read when it is asked for: an event or a day concerns few of them."""
+
+    __slots__ = ("raw", "snapshots")
+
+    def __init__(self, raw: Mapping[str, Any], snapshots: Snapshots) -> None:
+        self.raw, self.snapshots = raw, snapshots
+
+    def __missing__(self, name: str) -> object:
+        reader = self.snapshots.readers[name]
+        value = self.raw.get(name)
+        if value is not None and reader is not None:
+            value = reader(value)
+        self[name] = value
+        return value
+
+    def but(self, read: Mapping[str, object]) -> _Facts:
+        other = _Facts({**self.raw, **{name: plain(value) for name, value in read.items()}}, self.snapshots)
+        other.update(self)
+        other.update(read)
+        return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, ({name: self[name] for name in self.snapshots.readers},)
+
+
+#: A list that was not read yet.
+_RAW: Any = object()
+
+
+class _Lists(dict[str, list[Item] | None]):
+    """The lists of a snapshot, each read when it is asked for."""
+
+    __slots__ = ("raw", "snapshots")
+
+    def __init__(self, raw: Mapping[str, str], snapshots: Snapshots) -> None:
+        self.raw, self.snapshots = raw, snapshots
+        self.update(dict.fromkeys(snapshots.vocabulary.lists))
+        self.update(dict.fromkeys(raw, _RAW))
+
+    def __getitem__(self, name: str) -> list[Item] | None:
+        found = dict.__getitem__(self, name)
+        if found is _RAW:
+            found = self[name] = self.snapshots.items(name, self.raw[name])
+        return found
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            return default
+        return self[name]
+
+    def but(self, name: str, items: list[Item]) -> _Lists:
+        other = _Lists({each: text for each, text in self.raw.items() if each != name}, self.snapshots)
+        other.update(self)
+        other[name] = items
+        return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, ({name: self[name] for name in self},)
+
+
 class Snapshots:
-    """Files as JSON, in the form of the store: what is missing is left out, and nothing is checked again."""
+    """Files in the form of the store: what is missing is left out, and nothing is checked again.
+
+    Lines of JSON: `{"last", "facts", "lists"}`, then the items of each list that is named, a line a list, so that the
+    lists that nobody asks for pass through unread.
+    """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self._facts = {name: _reader(fact.type) for name, fact in vocabulary.facts.items()}
+        #: How each fact comes back from `plain`.
+        self.readers = {name: _reader(fact.type) for name, fact in vocabulary.facts.items()}
         self._fields = {
             name: {field.name: _reader(field.type) for field in spec.fields.values()}
             for name, spec in vocabulary.lists.items()
@@ -111,35 +187,44 @@ class Snapshots:
     def write(self, loan: Loan) -> str:
         assert loan.last is not None
         at, id_ = loan.last
-        facts = {name: plain(value) for name, value in loan.file.facts.items() if value is not None}
-        lists = {
-            name: [{k: plain(v) for k, v in item.items() if v is not None} for item in items]
-            for name, items in loan.file.lists.items()
-            if items is not None
-        }
-        told = {"last": [at.isoformat(), id_], "facts": facts, "lists": lists}
-        return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        read = loan.file.facts
+        facts = read.raw if isinstance(read, _Facts) else {name: plain(value) for name, value in read.items()}
+        facts = {name: value for name, value in facts.items() if value is not None}
+        # What was read from a snapshot and is as it was passes through.
+        lists = dict(loan.file.lists.raw) if isinstance(loan.file.lists, _Lists) else {}
+        for name, items in loan.file.lists.items():
+            if name not in lists and items is not None:
+                told = [{k: plain(v) for k, v in item.items() if v is not None} for item in items]
+                lists[name] = _json(told)
+        return "\n".join(
+            (_json({"last": [at.isoformat(), id_], "facts": facts, "lists": list(lists)}), *lists.values())
+        )
 
     def read(self, loan: str, text: str) -> tuple[LoanFile, tuple[dt.datetime, str]]:
         """The file, and the place of its last event in `events.order`."""
-        told = json.loads(text)
-        facts: dict[str, object] = dict.fromkeys(self.vocabulary.facts)
-        for name, value in told["facts"].items():
-            reader = self._facts[name]
-            facts[name] = value if reader is None else reader(value)
-        lists: dict[str, list[Item] | None] = dict.fromkeys(self.vocabulary.lists)
-        for name, items in told["lists"].items():
-            lists[name] = [self._item(name, item) for item in items]
+        head, *lists = text.split("\n")
+        told = json.loads(head)
         at, id_ = told["last"]
-        return LoanFile(loan, facts, lists), (dt.datetime.fromisoformat(at), id_)
+        raw = dict(zip(told["lists"], lists, strict=True))
+        file = LoanFile(loan, _Facts(told["facts"], self), _Lists(raw, self))
+        return file, (dt.datetime.fromisoformat(at), id_)
 
-    def _item(self, name: str, told: Mapping[str, Any]) -> Item:
+    def items(self, name: str, raw: str) -> list[Item]:
+        """The items of a list."""
         readers = self._fields[name]
-        item: Item = dict.fromkeys(readers)
-        for key, value in told.items():
-            reader = readers.get(key)
-            item[key] = value if reader is None else reader(value)
-        return item
+        empty: Item = dict.fromkeys(readers)
+        out = []
+        for told in json.loads(raw):
+            item = empty.copy()
+            for key, value in told.items():
+                reader = readers.get(key)
+                item[key] = value if reader is None else reader(value)
+            out.append(item)
+        return out
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _reader(type_: Type) -> Callable[[Any], object] | None:

@@ -32,8 +32,9 @@ CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
 CREATE TABLE events (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, loan TEXT NOT NULL, text TEXT NOT NULL);
 CREATE INDEX events_of_loan ON events (loan);
 CREATE TABLE loans (
-    loan TEXT PRIMARY KEY, wake INTEGER, wakes TEXT NOT NULL, alerts INTEGER NOT NULL, folded INTEGER, file TEXT
+    loan TEXT PRIMARY KEY, wake INTEGER, wakes TEXT NOT NULL, alerts INTEGER NOT NULL, told INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE files (loan TEXT PRIMARY KEY, folded INTEGER NOT NULL, file TEXT NOT NULL);
 CREATE INDEX loans_that_wake ON loans (wake) WHERE wake IS NOT NULL;
 CREATE TABLE alerts (id TEXT PRIMARY KEY, loan TEXT NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX alerts_of_loan ON alerts (loan);
@@ -60,18 +61,18 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class LoanRow:
-    """What the store keeps of a loan besides its events and alerts.
+    """What the store keeps of a loan besides its events, its alerts and its file.
 
     `wake` is the day (its ordinal) on which time alone may move a rule or an alert of it, None: never; `wakes` tells
-    the days of the rules, as JSON. `file` is the file as it stood after the event numbered `folded`, as JSON.
+    the days of the rules, as JSON; `alerts` counts its alerts, and `told` is the number of the last event that its file
+    is told of.
     """
 
     loan: str
     wake: int | None
     wakes: str
     alerts: int
-    folded: int | None
-    file: str | None
+    told: int
 
 
 class Store:
@@ -198,7 +199,7 @@ class Store:
 
     def loans(self, ids: Sequence[str]) -> dict[str, LoanRow]:
         """Those of these loans that the store knows."""
-        rows = _in(self.db, "SELECT loan, wake, wakes, alerts, folded, file FROM loans WHERE loan IN", ids)
+        rows = _in(self.db, "SELECT loan, wake, wakes, alerts, told FROM loans WHERE loan IN", ids)
         return {row[0]: LoanRow(*row) for row in rows}
 
     def all_loans(self, after: str = "", most: int = 1_000) -> list[str]:
@@ -218,13 +219,20 @@ class Store:
         return [loan for (loan,) in rows]
 
     def put_loans(self, rows: Iterable[LoanRow]) -> None:
-        """Loans as they are; a row without a file leaves the file that the store has."""
+        """Loans as they are now."""
         self.db.executemany(
-            "INSERT INTO loans VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (loan) DO UPDATE SET wake = excluded.wake, "
-            "wakes = excluded.wakes, alerts = excluded.alerts, folded = coalesce(excluded.folded, folded), "
-            "file = coalesce(excluded.file, file)",
-            ((row.loan, row.wake, row.wakes, row.alerts, row.folded, row.file) for row in rows),
+            "INSERT OR REPLACE INTO loans VALUES (?, ?, ?, ?, ?)",
+            ((row.loan, row.wake, row.wakes, row.alerts, row.told) for row in rows),
         )
+
+    def files(self, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """Files of these loans as they stood after the event of a number, where the store has them."""
+        rows = _in(self.db, "SELECT loan, folded, file FROM files WHERE loan IN", ids)
+        return {loan: (folded, file) for loan, folded, file in rows}
+
+    def put_files(self, rows: Iterable[tuple[str, int, str]]) -> None:
+        """Files as (loan, number of the last event that they are told of, `Snapshots.write`)."""
+        self.db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", rows)
 
     # -- alerts -----------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from sancha.engine.watch.alerts import Alert, Close, Course, Entry, Terms, Told,
 from sancha.engine.watch.clock import NEVER, Clock, RuleClock
 from sancha.engine.watch.events import CLOSE, FILE, TICK, BadEvent, Event, after, order, read_event
 from sancha.engine.watch.judge import Judge, Request
-from sancha.engine.watch.loans import Loan, Moves, ReferenceLists, Snapshots, Ticks, by_day
+from sancha.engine.watch.loans import Loan, Moves, ReferenceLists, Snapshots, Ticks, by_day, file_after
 from sancha.engine.watch.outlet import WRITTEN
 from sancha.engine.watch.store import LoanRow, Store
 
@@ -275,30 +275,19 @@ class Watcher:
 
     def _put(self, batch: _Batch) -> None:
         """Puts what was touched into the store; files that were long not asked for leave the memory."""
-        rows = []
+        self.store.put_loans(map(_row, batch.touched.values()))
+        alerts = []
         for loan in batch.touched.values():
-            rows.append(self._row(loan, whole=False))
-            self.store.put_alerts((alert.id, loan.id, alert.to_json()) for alert in loan.changed)
+            alerts += [(alert.id, loan.id, alert.to_json()) for alert in loan.changed]
             loan.changed = []
+        self.store.put_alerts(alerts)
         batch.touched = {}
+        files = []
         while len(self.loans) > self.most_files:
             _, loan = self.loans.popitem(last=False)
             if loan.folded > loan.saved:
-                rows.append(self._row(loan, whole=True))
-        self.store.put_loans(rows)
-
-    def _row(self, loan: Loan, *, whole: bool) -> LoanRow:
-        wake = loan.wake()
-        wakes = json.dumps(loan.wakes, separators=(",", ":"))
-        alerts = sum(map(len, loan.alerts.values()))
-        return LoanRow(
-            loan.id,
-            wake if wake < NEVER else None,
-            wakes,
-            alerts,
-            loan.folded if whole else None,
-            self.snapshots.write(loan) if whole else None,
-        )
+                files.append((loan.id, loan.folded, self.snapshots.write(loan)))
+        self.store.put_files(files)
 
     def _finish(self, batch: _Batch) -> None:
         if self.judge is not None and batch.requests:
@@ -325,36 +314,38 @@ class Watcher:
 
     def _load(self, ids: Sequence[str]) -> list[Loan]:
         """Loans as they stand, in this order; one that the store does not know stands at its beginning."""
-        rows = self.store.loans([id_ for id_ in ids if id_ not in self.loans])
+        absent = [id_ for id_ in ids if id_ not in self.loans]
+        rows, files = self.store.loans(absent), self.store.files(absent)
         out = []
         for id_ in ids:
             loan = self.loans.get(id_)
             if loan is None:
-                loan = self._from_store(id_, rows.get(id_))
+                loan = self._from_store(id_, rows.get(id_), files.get(id_))
                 self.loans[id_] = loan
             else:
                 self.loans.move_to_end(id_)
             out.append(loan)
         return out
 
-    def _from_store(self, id_: str, row: LoanRow | None) -> Loan:
-        file = LoanFile(id_, dict.fromkeys(self.vocabulary.facts), dict.fromkeys(self.vocabulary.lists))
-        loan = Loan(id_, file)
+    def _from_store(self, id_: str, row: LoanRow | None, file: tuple[int, str] | None) -> Loan:
+        empty = LoanFile(id_, dict.fromkeys(self.vocabulary.facts), dict.fromkeys(self.vocabulary.lists))
+        loan = Loan(id_, empty)
         if row is None:
             return loan
         loan.wakes = json.loads(row.wakes)
         if row.alerts:
             for alert in map(Alert.from_json, self.store.alerts(id_)):
                 loan.alerts.setdefault(alert.rule, []).append(alert)
-        if row.file is not None and row.folded is not None:
-            loan.file, loan.last = self.snapshots.read(id_, row.file)
-            loan.folded = loan.saved = row.folded
-        events = self._events(id_, loan.folded, self.upto)
+        if file is not None:
+            loan.folded = loan.saved = file[0]
+            loan.file, loan.last = self.snapshots.read(id_, file[1])
+        events = self._events(id_, loan.folded, self.upto) if loan.folded < row.told else []
         if events and loan.last is not None and order(events[0]) < loan.last:
-            loan.file, loan.last, loan.saved = file, None, 0
+            loan.file, loan.last = empty, None
             events = self._events(id_, upto=self.upto)
-        loan.take(events, self.vocabulary)
-        loan.folded = self.upto
+        if events:
+            loan.take(events, self.vocabulary)
+            loan.folded = self.upto
         return loan
 
     def _events(self, loan: str, after_: int = 0, upto: int | None = None) -> list[Event]:
@@ -415,7 +406,7 @@ class Watcher:
             moved: dict[str, str | None] = {}
             if at < len(days) and days[at][0] == day:
                 for event in days[at][1]:
-                    file = after(file, event, self.vocabulary)
+                    file = file_after(file, event, self.vocabulary)
                     for rule in self.moves.of(event):
                         if dirty.get(rule, NEVER) <= day:
                             moved[rule] = event.id
@@ -588,7 +579,6 @@ class Watcher:
                 self._lay_aside(place, text, bad, waits)
             else:
                 self._add([(text, event)])
-                loan.folded = self.number
 
     def _close_late(self, loan: Loan, batch: _Batch) -> None:
         """Closings that came before their alert was known."""
@@ -689,3 +679,10 @@ def _because(events: Sequence[Event]) -> str:
     shown_ = [f"`{e.id}` of {e.at.date()}" for e in events[:3]]
     more = f" and {len(events) - 3} more" if len(events) > 3 else ""
     return f"it would not have been so had {', '.join(shown_)}{more} been known"
+
+
+def _row(loan: Loan) -> LoanRow:
+    wake = loan.wake()
+    wakes = json.dumps(loan.wakes, separators=(",", ":"))
+    alerts = sum(map(len, loan.alerts.values()))
+    return LoanRow(loan.id, wake if wake < NEVER else None, wakes, alerts, loan.folded)
