@@ -107,6 +107,11 @@ def run_answers(run: Path, rules: Iterable[str]) -> dict[str, dict[str, Answer]]
     return found
 
 
+def file_rules(pack: Pack) -> list[str]:
+    """The rules that speak of files."""
+    return [rule.id for rule in pack.rules.values() if rule.kind != "portfolio"]
+
+
 def sent(events: Iterable[Event], vocabulary: Vocabulary) -> list[Event]:
     """Events as they are read from what was sent."""
     return [read_event(event_json(event).encode(), vocabulary) for event in events]
@@ -125,16 +130,18 @@ def state(loan: str, arrived: Iterable[Event], vocabulary: Vocabulary) -> tuple[
     return folded(loan, events, vocabulary), max(event.at.date() for event in events)
 
 
-def states(
-    file: LoanFile, vocabulary: Vocabulary, as_of: dt.date, rng: random.Random, some: int
-) -> Iterator[Request]:
-    """The file as it stands after some of its events have arrived, in `some` orders; at last, the file itself."""
+def states(file: LoanFile, pack: Pack, as_of: dt.date, rng: random.Random, some: int) -> Iterator[Request]:
+    """The file as it stands after some of its events have arrived, in `some` orders, each second time by some of the
+    rules; at last, the file itself by all of them."""
+    vocabulary = pack.vocabulary
+    rules = file_rules(pack)
     events = sent(events_of(file, vocabulary, as_of), vocabulary)
     for _ in range(some):
         arrived = arrivals(events, rng)
         # A file is judged once it is open.
         opened = next(n for n, event in enumerate(arrived, 1) if event.kind == FILE)
-        yield Request(*state(file.id, arrived[: rng.randint(opened, len(arrived))], vocabulary))
+        wanted = tuple(rng.sample(rules, rng.randint(0, len(rules)))) if rng.random() < 0.5 else None
+        yield Request(*state(file.id, arrived[: rng.randint(opened, len(arrived))], vocabulary), wanted)
     whole, _ = state(file.id, arrivals(events, rng), vocabulary)
     assert whole == file, f"{file.id} is another file after its events"
     yield Request(whole, as_of)
@@ -165,7 +172,7 @@ def compare_live(
     """Judges the files of a book by a judge, as they stand after some of their events (`some` orders), or after each;
     and in the end beside a `run` of the replay on the same book."""
     vocabulary = pack.vocabulary
-    rules = [rule.id for rule in pack.rules.values() if rule.kind != "portfolio"]
+    rules = file_rules(pack)
     wanted: Mapping[str, Mapping[str, Answer]] = {} if run is None else run_answers(run, rules)
     reference = read_reference(book, vocabulary)
     compared = LiveCompared()
@@ -176,15 +183,15 @@ def compare_live(
             if each_event:
                 yield from every_event(file, vocabulary, book.as_of)
             else:
-                yield from states(file, vocabulary, book.as_of, rng, some)
+                yield from states(file, pack, book.as_of, rng, some)
 
     # The last judging of a file is that of the book.
     final: dict[str, list[Found]] = {}
     requests = all_states()
     while batch := list(itertools.islice(requests, _BATCH)):
         for request, found in zip(batch, judge.judge(batch, reference), strict=True):
-            if len(found) != len(rules):
-                compared.differs(f"{request.file.id}: {len(found)} findings of {len(rules)} rules")
+            if [f.judgement.rule for f in found] != list(rules if request.rules is None else request.rules):
+                compared.differs(f"{request.file.id}: findings of other rules than were asked for")
             compared.take(request, found)
             final[request.file.id] = found
     for loan, found in final.items() if wanted else ():
@@ -250,11 +257,13 @@ for file in cycle(files):
 """
 
 
-def soak(pack: Path, sessions: int, step: int) -> list[tuple[int, float]]:
-    """Sessions of the engine in one process, those of tables besides: how many were over, and the resident memory in
-    MB at that time."""
+def soak(pack: Path, sessions: int, step: int) -> Iterator[tuple[int, float]]:
+    """Sessions of the engine in one process, those of tables besides: how many are over, and the resident memory in
+    MB, every `step`."""
     command = [sys.executable, "-c", SOAK, str(pack), str(sessions), str(step)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, f"the engine ended: {done.returncode} {done.stderr}"
-    pages = [line.split() for line in done.stdout.splitlines()]
-    return [(int(n), int(p) * resource.getpagesize() / 2**20) for n, p in pages]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            done, pages = map(int, line.split())
+            yield done, pages * resource.getpagesize() / 2**20
+    assert process.returncode == 0, f"the engine ended: {process.returncode}"

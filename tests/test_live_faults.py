@@ -229,6 +229,38 @@ def test_a_worker_killed_while_it_rests(pack: Pack) -> None:
         assert outcomes(found) == outcomes(RowJudge(pack).judge(asked, {})) and judge.ended == 2
 
 
+def test_a_worker_that_no_longer_reads(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is stopped while it rests, and what it is given is more than its pipe holds."""
+    monkeypatch.setattr(live, "FILE_LIMIT", 3.0)
+    asked = [
+        Request(replace(request.file, facts={**request.file.facts, "loan.branch": "三" * 200_000}), AS_OF)
+        for request in requests(pack, {}, 12)
+    ]
+    with judge_of(pack) as judge:
+        pid = judge.workers[0].process.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        found = judge.judge(asked, {})
+        assert outcomes(found) == outcomes(RowJudge(pack).judge(asked, {})) and judge.ended == 1
+        assert set(notes(found)) <= {0}
+
+
+def test_nothing_is_answered_after_an_interruption(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was under way would be taken for answers on other files."""
+    with judge_of(pack) as judge:
+
+        def interrupted(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(live, "wait", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                judge.judge(requests(pack, {}), {})
+        assert not any(worker.process.is_alive() for worker in judge.workers)
+        with pytest.raises(OSError):
+            judge.judge(requests(pack, {}, 3), {})
+
+
 def hanging(pack: Pack) -> Rulesets:
     """Rulesets that are never registered: the engine looks for a free one of 512 places, and there is none."""
     made = to_rulesets(lower(pack))

@@ -11,6 +11,7 @@ import contextlib
 import multiprocessing
 import pickle
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,8 @@ START_LIMIT = 120.0
 FILE_LIMIT = 20.0
 #: Files that a worker is given at a time.
 _CHUNK = 8
+#: Bytes that a pipe holds on every system.
+_PIPE = 4096
 #: Starts in a row that may fail before the engine is given up.
 _MOST_STARTS = 3
 
@@ -104,6 +107,14 @@ class LiveJudge:
             raise
 
     def judge(self, requests: Sequence[Request], reference: Reference) -> list[list[Found]]:
+        try:
+            return self._judge(requests, reference)
+        except BaseException:
+            # Answers that are still to come must not be taken for those of other files.
+            self.close()
+            raise
+
+    def _judge(self, requests: Sequence[Request], reference: Reference) -> list[list[Found]]:
         found: list[list[Found] | None] = [None] * len(requests)
         waiting = deque(range(len(requests)))
         for worker in self.workers:
@@ -219,9 +230,16 @@ class _Worker:
         self._send([request for _, request in requests])
 
     def _send(self, message: Any) -> None:
+        data = pickle.dumps(message)
+        # What is more than a pipe holds is not taken before the process reads: one that does not is ended.
+        watch = threading.Timer(FILE_LIMIT, self.process.kill) if len(data) > _PIPE else None
+        if watch is not None:
+            watch.start()
         # That the process ended is heard when its answer is waited for.
         with contextlib.suppress(OSError):
-            self.connection.send(message)
+            self.connection.send_bytes(data)
+        if watch is not None:
+            watch.cancel()
 
     def hear(self, found: list[list[Found] | None]) -> str | None:
         """Take an answer; or why there will be none."""
