@@ -25,6 +25,7 @@ from agreement import Generator, Large, constants_of, generated_book
 from live_agreement import compare_live, compare_policy, run_answers, sent, soak, state
 from small_pack import FRAME, loan_file, small_pack
 from test_replay import generated_pack
+from test_rulesets import all_rulesets, faults
 
 from sancha.engine.book.store import iter_files, open_book
 from sancha.engine.policy.lower import lower
@@ -33,6 +34,7 @@ from sancha.engine.policy.plan import Outcome
 from sancha.engine.policy.vocabulary import load_vocabulary
 from sancha.engine.run.live import BEYOND, LiveJudge
 from sancha.engine.run.replay import replay
+from sancha.engine.run.ruleset_limits import within
 from sancha.engine.run.to_rulesets import to_rulesets
 from sancha.engine.watch.events import order
 from sancha.engine.watch.history import events_of
@@ -294,6 +296,9 @@ def crowd(pack: Pack) -> list[Request]:
 
 
 def test_many_of_everything(crowded: Pack) -> None:
+    made = to_rulesets(lower(crowded))
+    assert [fault for rules in all_rulesets(made) for fault in faults(rules)] == []
+    assert all(map(within, all_rulesets(made)))
     asked = crowd(crowded)
     with judge_of(crowded) as judge:
         found = judge.judge(asked, {})
