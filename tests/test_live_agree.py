@@ -346,6 +346,59 @@ def test_a_session_after_an_error_is_as_good_as_any(crowded: Pack) -> None:
         assert all(note is None for rule, note in notes.items() if rule not in changed.decides)
 
 
+def test_a_table_reads_the_parameters_of_the_day(tmp_path: Path) -> None:
+    """Its cells speak of the day that the rule is judged on, or of a trigger's event."""
+    table = """
+        table: cap
+        title: {en: T}
+        clause: one.1
+        source: {document: S, evidence: B}
+        in force: {from: 2020-01-01}
+        hit policy: first
+        inputs: [{name: a, expression: loan.amount}]
+        outputs: [{name: cap, type: boolean}]
+        rows: [["< parameters.least", "true"], ["-", "false"]]
+    """
+    parameters = """
+        parameters:
+          least:
+            type: money
+            label: {en: least}
+            values:
+              - {from: 2020-01-01, value: 10, source: {document: S, evidence: B}}
+              - {from: 2024-03-01, value: 20, source: {document: S, evidence: B}}
+    """
+    day = "loan.decided_on"
+    check = HEAD.format("T-01").replace("as_of", day) + "require: cap"
+    trigger = TRIGGER.format("T-02", "some v in visits satisfies v.date in [p.date..due]")
+    pack = small_pack(
+        tmp_path,
+        check,
+        trigger + "applies when: cap",
+        rules__cap_yaml=table,
+        parameters__all_yaml=parameters,
+    )
+    asked = [
+        Request(
+            loan_file(
+                pack,
+                {"payments": [{"date": dt.date(2024, month, 1)}]},
+                loan__amount=amount and Decimal(amount),
+                loan__decided_on=dt.date(2024, month, 1),
+            ),
+            AS_OF,
+        )
+        for amount in (5, 15, 25, None)
+        for month in (2, 3)
+    ]
+    with judge_of(pack) as judge:
+        found = judge.judge(asked, {})
+    assert [f for each in found for f in each if f.disagrees or f.note] == []
+    rows = RowJudge(pack).judge(asked, {})
+    assert [[f.judgement for f in each] for each in found] == [[f.judgement for f in each] for each in rows]
+    assert len({f.judgement.outcome for each in found for f in each}) >= 3
+
+
 def test_reference_lists_that_change(tmp_path: Path) -> None:
     """Each file is judged with those that are given with it."""
     pack = small_pack(

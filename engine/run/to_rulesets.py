@@ -303,8 +303,8 @@ class _RuleCompiler:
 
     def own(self, *cores: c.Core) -> str | None:
         """The rule, where the expressions use its lets."""
-        used = (node for core in cores for node in c.walk(core) if isinstance(node, c.Var))
-        return self.plan.id if any(node.name in self.bound for node in used) else None
+        used = {node.name for core in cores for node in _variables(core)}
+        return None if used.isdisjoint(self.bound) else self.plan.id
 
     def term(self, core: c.Core) -> Term:
         term = self.terms.of(core, self.own(core))
@@ -374,7 +374,7 @@ class _RuleCompiler:
                 return self.truths(self.concluded[node.name])
             case c.Var() if node.name in self.bound and self.shut < _Shut.NAMED:
                 return self.ways(self.bound[node.name])
-            case c.Let():
+            case c.Let() if not any(node.name == used.name for used in _of_tables(node.body)):
                 return self.ways(_substituted(node))
             case c.Not():
                 found = self.ways(node.arg)
@@ -465,6 +465,19 @@ def _terms_of(atom: Atom) -> Iterator[Term]:
     yield atom.left
     if isinstance(atom.right, Term):
         yield atom.right
+
+
+def _variables(core: c.Core) -> Iterator[c.Var]:
+    """The variables that an expression uses."""
+    yield from (node for node in c.walk(core) if isinstance(node, c.Var))
+    yield from _of_tables(core)
+
+
+def _of_tables(core: c.Core) -> Iterator[c.Var]:
+    """The variables that the cells of its tables use, which cannot be replaced."""
+    for node in c.walk(core):
+        if isinstance(node, c.Lookup):
+            yield from node.table.variables
 
 
 def _substituted(node: c.Let) -> c.Core:
