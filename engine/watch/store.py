@@ -36,8 +36,7 @@ CREATE TABLE loans (
 ) WITHOUT ROWID;
 CREATE TABLE files (loan TEXT PRIMARY KEY, folded INTEGER NOT NULL, file TEXT NOT NULL);
 CREATE INDEX loans_that_wake ON loans (wake) WHERE wake IS NOT NULL;
-CREATE TABLE alerts (id TEXT PRIMARY KEY, loan TEXT NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX alerts_of_loan ON alerts (loan);
+CREATE TABLE alerts (loan TEXT, id TEXT, state TEXT NOT NULL, PRIMARY KEY (loan, id)) WITHOUT ROWID;
 CREATE TABLE lines (number INTEGER PRIMARY KEY, alert TEXT NOT NULL, text TEXT NOT NULL);
 CREATE TABLE letters (
     number INTEGER PRIMARY KEY AUTOINCREMENT, place TEXT NOT NULL, digest BLOB NOT NULL, reason TEXT NOT NULL,
@@ -236,13 +235,15 @@ class Store:
 
     # -- alerts -----------------------------------------------------------------------------------------------------
 
-    def alerts(self, loan: str) -> list[str]:
-        """The alerts of a loan, as JSON, in the order of their ids."""
-        rows = self.db.execute("SELECT state FROM alerts WHERE loan = ? ORDER BY id", (loan,))
-        return [state for (state,) in rows]
+    def alerts(self, loans: Sequence[str]) -> dict[str, list[str]]:
+        """The alerts of these loans, as JSON, in the order of their ids."""
+        found: dict[str, list[str]] = {}
+        for loan, _, state in sorted(_in(self.db, "SELECT loan, id, state FROM alerts WHERE loan IN", loans)):
+            found.setdefault(loan, []).append(state)
+        return found
 
     def put_alerts(self, rows: Iterable[tuple[str, str, str]]) -> None:
-        """Alerts as (id, loan, JSON)."""
+        """Alerts as (loan, id, JSON)."""
         self.db.executemany("INSERT OR REPLACE INTO alerts VALUES (?, ?, ?)", rows)
 
     def last_line(self) -> int:

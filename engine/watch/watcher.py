@@ -278,7 +278,7 @@ class Watcher:
         self.store.put_loans(map(_row, batch.touched.values()))
         alerts = []
         for loan in batch.touched.values():
-            alerts += [(alert.id, loan.id, alert.to_json()) for alert in loan.changed]
+            alerts += [(loan.id, alert.id, alert.to_json()) for alert in loan.changed]
             loan.changed = []
         self.store.put_alerts(alerts)
         batch.touched = {}
@@ -316,26 +316,28 @@ class Watcher:
         """Loans as they stand, in this order; one that the store does not know stands at its beginning."""
         absent = [id_ for id_ in ids if id_ not in self.loans]
         rows, files = self.store.loans(absent), self.store.files(absent)
+        alerts = self.store.alerts([id_ for id_, row in rows.items() if row.alerts])
         out = []
         for id_ in ids:
             loan = self.loans.get(id_)
             if loan is None:
-                loan = self._from_store(id_, rows.get(id_), files.get(id_))
+                loan = self._from_store(id_, rows.get(id_), files.get(id_), alerts.get(id_, []))
                 self.loans[id_] = loan
             else:
                 self.loans.move_to_end(id_)
             out.append(loan)
         return out
 
-    def _from_store(self, id_: str, row: LoanRow | None, file: tuple[int, str] | None) -> Loan:
+    def _from_store(
+        self, id_: str, row: LoanRow | None, file: tuple[int, str] | None, alerts: Iterable[str]
+    ) -> Loan:
         empty = LoanFile(id_, dict.fromkeys(self.vocabulary.facts), dict.fromkeys(self.vocabulary.lists))
         loan = Loan(id_, empty)
         if row is None:
             return loan
         loan.wakes = json.loads(row.wakes)
-        if row.alerts:
-            for alert in map(Alert.from_json, self.store.alerts(id_)):
-                loan.alerts.setdefault(alert.rule, []).append(alert)
+        for alert in map(Alert.from_json, alerts):
+            loan.alerts.setdefault(alert.rule, []).append(alert)
         if file is not None:
             loan.folded = loan.saved = file[0]
             loan.file, loan.last = self.snapshots.read(id_, file[1])
