@@ -580,6 +580,9 @@ def watch(
         str, typer.Option(help="When time is looked at: daily, weekly, monthly, or none: by events `tick`.")
     ] = "daily",
     book: Annotated[Path | None, typer.Option("--book", help="First take in the files of this book.")] = None,
+    files: Annotated[
+        int, typer.Option(min=1, help="Files that are kept in memory, some 40 kB each.")
+    ] = 4_000,
     follow: Annotated[
         bool, typer.Option("--follow", help="Wait for more at the end of the last file.")
     ] = False,
@@ -625,6 +628,7 @@ def watch(
         workers=workers,
         tick=tick,
         lang=lang,
+        files=files,
         tell=tell,
     )
     tell(done.text())

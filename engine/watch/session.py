@@ -18,7 +18,7 @@ from sancha.engine.watch.judge import Judge
 from sancha.engine.watch.outlet import Outlet, open_outlet
 from sancha.engine.watch.sources import Source, open_source
 from sancha.engine.watch.store import Store
-from sancha.engine.watch.watcher import Summary, Watcher
+from sancha.engine.watch.watcher import MOST_FILES, Summary, Watcher
 
 ENGINES = ("row", "live")
 
@@ -35,12 +35,13 @@ def watch(
     workers: int = 1,
     tick: str = "daily",
     lang: str = "en",
+    files: int = MOST_FILES,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Summary:
     """Takes in the events of the sources, one after the other, and writes alerts to a file, or to `stream`.
 
     Ends with the sources; at the first SIGINT or SIGTERM after the batch at hand, at the second at once. `tell` is told
-    of what an operator should know. Raises SanchaError where the pack, the store, a source or the place of the alerts
+    of what an operator should know; so many `files` are kept in memory. Raises SanchaError where the pack, the store, a source or the place of the alerts
     cannot be worked with: what was committed holds, and the next start carries on.
     """
     if engine not in ENGINES:
@@ -56,7 +57,7 @@ def watch(
             stack.callback(judge.close)
         outlet = open_outlet(alerts, stream, kept)
         stack.callback(outlet.close)
-        watcher = Watcher(policy, kept, today=today, judge=judge, tick=tick, lang=lang)
+        watcher = Watcher(policy, kept, today=today, judge=judge, tick=tick, lang=lang, most_files=files)
         with kept.told():
             before = kept.setting("pack")
         if before != policy.digest:
