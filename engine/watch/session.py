@@ -41,8 +41,8 @@ def watch(
     """Takes in the events of the sources, one after the other, and writes alerts to a file, or to `stream`.
 
     Ends with the sources; at the first SIGINT or SIGTERM after the batch at hand, at the second at once. `tell` is told
-    of what an operator should know; so many `files` are kept in memory. Raises SanchaError where the pack, the store, a source or the place of the alerts
-    cannot be worked with: what was committed holds, and the next start carries on.
+    of what an operator should know; so many `files` are kept in memory. Raises SanchaError where the pack, the store, a
+    source or the place of the alerts cannot be worked with: what was committed holds, and the next start carries on.
     """
     if engine not in ENGINES:
         raise SanchaError(f"unknown engine `{engine}`", help=f"the engines are {' and '.join(ENGINES)}")
