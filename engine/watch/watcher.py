@@ -44,16 +44,21 @@ class Summary:
     repeated: int = 0
     letters: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
+    #: Outcomes that the other engine was not asked, or did not give, by the reason; they are the row evaluator's alone.
+    by_row: Counter[str] = field(default_factory=Counter)
 
     def text(self) -> str:
         letters = {reason: count for reason, count in sorted(self.letters.items()) if count > 0}
         reasons = f" ({', '.join(f'{reason} {n:,}' for reason, n in letters.items())})" if letters else ""
         kinds = ["raised", "withdrawn", "cleared", "escalated", "closed"]
         kinds += sorted(self.alerts.keys() - set(kinds))
+        by_row = "".join(
+            f"\nby the row evaluator alone: {n:,} ({note})" for note, n in sorted(self.by_row.items())
+        )
         return (
             f"events: {self.events:,} taken in, {self.repeated:,} known already\n"
             f"dead letters: {sum(letters.values()):,}{reasons}\n"
-            f"alerts: {', '.join(f'{self.alerts[kind]:,} {kind}' for kind in kinds)}"
+            f"alerts: {', '.join(f'{self.alerts[kind]:,} {kind}' for kind in kinds)}{by_row}"
         )
 
 
@@ -628,6 +633,8 @@ class Watcher:
                 for one in found:
                     if one.disagrees:
                         self._disagrees(request, one, by, batch)
+                    elif one.note is not None:
+                        self.summary.by_row[one.note] += 1
 
     def _disagrees(self, request: Request, found: Any, by: str | None, batch: _Batch) -> None:
         judged = found.judgement
