@@ -32,10 +32,10 @@ from sancha.engine.book.store import iter_files, open_book, read_reference
 from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.plan import Outcome, Plan
+from sancha.engine.run.judge import Request, RowJudge
 from sancha.engine.run.live import LiveEvaluator
 from sancha.engine.run.row import Evaluator, Reference
 from sancha.engine.run.to_rulesets import Rulesets, to_rulesets
-from sancha.engine.watch.judge import Request, RowJudge
 
 #: The outcomes of the rules of a file.
 Outcomes = dict[str, Outcome]

@@ -27,11 +27,11 @@ from sancha.engine.book.store import Book, iter_files, read_reference
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.policy.vocabulary import Vocabulary
+from sancha.engine.run.judge import Found, Judge, Request
 from sancha.engine.run.live import BEYOND, LiveJudge
 from sancha.engine.run.replay import replay
 from sancha.engine.watch.events import FILE, Event, after, event_json, folded, order, read_event
 from sancha.engine.watch.history import events_of
-from sancha.engine.watch.judge import Found, Judge, Request
 
 #: Outcome, facts with their values, missing facts; the last two None where no reasons are given.
 Answer = tuple[str, tuple[tuple[str, str | None], ...] | None, tuple[str, ...] | None]

@@ -32,13 +32,13 @@ from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.policy.vocabulary import load_vocabulary
+from sancha.engine.run.judge import Request, RowJudge
 from sancha.engine.run.live import BEYOND, LiveJudge
 from sancha.engine.run.replay import replay
 from sancha.engine.run.ruleset_limits import within
 from sancha.engine.run.to_rulesets import to_rulesets
 from sancha.engine.watch.events import order
 from sancha.engine.watch.history import events_of
-from sancha.engine.watch.judge import Request, RowJudge
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "demo" / "book"

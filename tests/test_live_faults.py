@@ -26,9 +26,9 @@ from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.run import live
+from sancha.engine.run.judge import Request, RowJudge
 from sancha.engine.run.live import LiveJudge
 from sancha.engine.run.to_rulesets import Rulesets, to_rulesets
-from sancha.engine.watch.judge import Request, RowJudge
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs the signals of Unix")
 

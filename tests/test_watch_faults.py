@@ -24,8 +24,8 @@ from watching import OWNED, RULES, TODAY, Watching, event, opened, standing, wat
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.pack import load_pack
 from sancha.engine.policy.plan import Outcome
+from sancha.engine.run.judge import Found, Request, RowJudge
 from sancha.engine.run.row import Reference
-from sancha.engine.watch.judge import Found, Request, RowJudge
 from sancha.engine.watch.letters import letters_table
 from sancha.engine.watch.outlet import FileOutlet, StreamOutlet, open_outlet
 from sancha.engine.watch.session import sources_of, watch

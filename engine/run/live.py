@@ -23,9 +23,9 @@ from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Outcome, Plan
 from sancha.engine.run.guard import EngineError, Session, TableSession
+from sancha.engine.run.judge import Found, Request, RowJudge
 from sancha.engine.run.row import Reference
 from sancha.engine.run.to_rulesets import Rulesets, to_rulesets
-from sancha.engine.watch.judge import Found, Request, RowJudge
 
 #: Seconds that a worker may take to be ready, and for a file.
 START_LIMIT = 120.0

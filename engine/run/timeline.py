@@ -22,12 +22,12 @@ from sancha.engine.feel import core as c
 from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import Pack, load_pack
 from sancha.engine.policy.plan import Outcome, RulePlan
+from sancha.engine.run.judge import EXPLAINED
 from sancha.engine.run.obligations import Obligation, Obligations, State
 from sancha.engine.run.row import Evaluator, Judgement, Reasons, Reference
 from sancha.engine.watch.alerts import Terms
 from sancha.engine.watch.events import Event, after, folded
 from sancha.engine.watch.history import events_of
-from sancha.engine.watch.judge import EXPLAINED
 
 #: The form of the JSON of a timeline.
 FORMAT = 1

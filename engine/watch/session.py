@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.pack import load_pack
 from sancha.engine.policy.vocabulary import Vocabulary
-from sancha.engine.watch.judge import Judge
+from sancha.engine.run.judge import Judge
 from sancha.engine.watch.outlet import Outlet, open_outlet
 from sancha.engine.watch.sources import Source, open_source
 from sancha.engine.watch.store import Store

@@ -21,11 +21,11 @@ from sancha.engine.diagnostics import SanchaError
 from sancha.engine.policy.lower import lower
 from sancha.engine.policy.pack import Pack
 from sancha.engine.policy.plan import Outcome
+from sancha.engine.run.judge import Judge, Request
 from sancha.engine.run.row import Evaluator
 from sancha.engine.watch.alerts import Alert, Close, Course, Entry, Terms, Told, shown, tell
 from sancha.engine.watch.clock import NEVER, Clock, RuleClock
 from sancha.engine.watch.events import CLOSE, FILE, TICK, BadEvent, Event, after, order, read_event
-from sancha.engine.watch.judge import Judge, Request
 from sancha.engine.watch.loans import Loan, Moves, ReferenceLists, Snapshots, Ticks, by_day, file_after
 from sancha.engine.watch.outlet import WRITTEN
 from sancha.engine.watch.store import LoanRow, Store
