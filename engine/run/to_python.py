@@ -15,6 +15,7 @@ from typing import Any
 
 from sancha.engine.diagnostics import SanchaError
 from sancha.engine.feel import core as c
+from sancha.engine.feel.types import INTEGRAL
 from sancha.engine.policy.calendar import Calendar
 from sancha.engine.policy.tables import Table, constraint, input_name
 from sancha.engine.run.index import OPAQUE, Region, bits
@@ -642,7 +643,8 @@ class _Writer:
         if node.distinct:
             self.write(f"{seen}.add({item})")
         elif node.function in ("sum", "mean"):
-            whole = node.comp.item.type.name in ("integer", "days")
+            # Written whole numbers have a sum that is one, and counts as one where a whole number is asked.
+            whole = node.comp.item.type.name in ("integer", "days") or node.type == INTEGRAL
             self.write(f"{total} = {f'{total} + {item}' if whole else f'ADD({total}, {item})'}")
             if seen:
                 self.write(f"{seen} += 1")
