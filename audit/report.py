@@ -13,7 +13,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from sancha.audit import opinion as rules_of_opinion
@@ -30,7 +29,7 @@ from sancha.audit.page_data import pack_exceptions
 from sancha.audit.texts import Texts, all_texts, avoided_words
 from sancha.audit.triangulation import Questionnaire
 from sancha.engine.diagnostics import SanchaError
-from sancha.engine.page import page_css
+from sancha.engine.page import environment, page_css
 from sancha.engine.policy.pack import Pack
 
 #: Rows of a finding's table in the PDF, largest exposure first; all stand in the list beside it.
@@ -75,7 +74,7 @@ def write_html(report: Report, lang: str, path: Path) -> None:
     total = report.evidence.exception_count()
     table = report.evidence.exceptions(outcomes=LISTED, order=order, limit=HTML_ROWS)
     core, details = pack_exceptions(t, report.pack, report.evidence, report.findings, report.rules_run, table)
-    page = _environment().get_template("report.html.j2")
+    page = environment("sancha.audit").get_template("report.html.j2")
     shared = _context(report, t)
     html = page.render(
         **shared,
@@ -94,7 +93,7 @@ def write_pdf(report: Report, lang: str, path: Path) -> None:
     from weasyprint import HTML  # type: ignore[import-untyped]
 
     t = _texts(report, lang)
-    page = _environment().get_template("print.html.j2")
+    page = environment("sancha.audit").get_template("print.html.j2")
     shared = _context(report, t)
     rows = {f.id: _rows(report, t, f) for f in report.findings if not f.below_materiality}
     html = page.render(**shared, rows=rows, print_css=Markup(print_css(t.lang)))
@@ -140,16 +139,6 @@ def _check_words(report: Report, t: Texts) -> None:
                 help="a hit is a lead, not a verdict: write “appears”, “no trace found”, “needs clearing”, "
                 "疑似、未见留痕、需进一步核实",
             )
-
-
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("sancha.audit", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _context(report: Report, t: Texts) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import pandas as pd
 import xlsxwriter
 
 import sancha
 from sancha.engine.files import replacing_folder
+from sancha.engine.page import environment
 
 from . import charts
 from .texts import Texts, figure, percent, probability, ratio, signed
@@ -275,21 +275,15 @@ def _number_format(label: str, value: object) -> str:
 
 def render_html(result: Tabulation) -> str:
     """The tabulation as one self-contained page."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sancha.surveys"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = environment("sancha.surveys")
     t = Texts(result.lang)
-    environment.filters |= {
+    templates.filters |= {
         "percent": percent,
         "signed": signed,
         "figure": figure,
         "probability": probability,
     }
-    return environment.get_template("report.html.j2").render(
+    return templates.get_template("report.html.j2").render(
         t=t,
         r=result,
         lang=result.lang,

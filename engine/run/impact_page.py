@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
-from sancha.engine.page import page_css
+from sancha.engine.page import environment, page_css
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.run.impact_model import Impact, SeenFact
 from sancha.engine.run.impact_text import Words, fact_label, files_line
@@ -24,19 +23,13 @@ COLUMNS = ("breached", "relieved", "passed", "unknown", "applicable", "not_appli
 def write_page(found: Impact, lang: str, path: Path) -> None:
     """Write the comparison as one HTML file in a language, `en` or `zh`."""
     words = Words(lang, found.new.currency)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sancha.engine.run", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = environment("sancha.engine.run")
 
     def label(fact: SeenFact) -> str:
         pack = found.new if fact.read[1] else found.old
         return fact_label(pack, fact.name, words)
 
-    html = environment.get_template("impact.html.j2").render(
+    html = templates.get_template("impact.html.j2").render(
         w=words,
         lang="zh-CN" if lang == "zh" else "en",
         i=found,

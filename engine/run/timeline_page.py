@@ -10,11 +10,10 @@ from importlib import resources
 from pathlib import Path
 from unicodedata import east_asian_width
 
-import jinja2
 from markupsafe import Markup
 
 from sancha.engine.files import write_file
-from sancha.engine.page import page_css
+from sancha.engine.page import environment, page_css
 from sancha.engine.policy.plan import Outcome
 from sancha.engine.run.impact_text import fact_label
 from sancha.engine.run.obligations import Obligation, State
@@ -121,13 +120,7 @@ def write_page(timeline: Timeline, lang: str, path: Path) -> None:
     """Write the timeline as one HTML file in a language, `en` or `zh`. SanchaError where the disk refuses."""
     words = teller(timeline, lang)
     told = rows(timeline, words)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sancha.engine.run", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = environment("sancha.engine.run")
     pack = timeline.pack
     states = [o.state for o in timeline.obligations]
     days: list[tuple[date, list[tuple[int, Row]]]] = []
@@ -142,7 +135,7 @@ def write_page(timeline: Timeline, lang: str, path: Path) -> None:
         found = pack.clauses[used.clause]
         return f"{found.id} {found.title}"
 
-    html = environment.get_template("timeline.html.j2").render(
+    html = templates.get_template("timeline.html.j2").render(
         w=words,
         lang="zh-CN" if lang == "zh" else "en",
         t=timeline,
